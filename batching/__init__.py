@@ -1,0 +1,76 @@
+"""Dynamic batching for asyncio: many small requests in, few large function calls out.
+
+Needs the standard library and numpy, nothing else. Start with ``Batcher``, ``BatchPolicy``,
+``DevicePool`` and ``DeviceThread``; ``batching.testing`` has a manual clock and executor.
+"""
+
+from batching.batcher import Batcher
+from batching.clock import Clock, LoopClock, Timer
+from batching.errors import (
+    BatchFailed,
+    BatchingError,
+    Closed,
+    DeadlineExceeded,
+    IncompatibleItem,
+    ItemTooLarge,
+    QueueFull,
+)
+from batching.executor import DeviceThread, Executor, InlineExecutor
+from batching.item import Inputs, Item, Outputs, RunTiming
+from batching.latency import LatencyModel
+from batching.observe import (
+    BatchDone,
+    BatcherStatistics,
+    BatchingDisabled,
+    BatchReleased,
+    DropReason,
+    Event,
+    ItemDropped,
+    Observer,
+    ReleaseReason,
+)
+from batching.policy import BatchPolicy, Padding, PadInput
+from batching.pool import DevicePool
+from batching.queue import ALONE, BatchQueue, SealedBatch
+from batching.runner import RunFunction
+from batching.tensors import aligned_empty
+
+__all__ = [
+    "ALONE",
+    "BatchDone",
+    "BatchFailed",
+    "BatchPolicy",
+    "BatchQueue",
+    "BatchReleased",
+    "Batcher",
+    "BatcherStatistics",
+    "BatchingDisabled",
+    "BatchingError",
+    "Clock",
+    "Closed",
+    "DeadlineExceeded",
+    "DevicePool",
+    "DeviceThread",
+    "DropReason",
+    "Event",
+    "Executor",
+    "IncompatibleItem",
+    "InlineExecutor",
+    "Inputs",
+    "Item",
+    "ItemDropped",
+    "ItemTooLarge",
+    "LatencyModel",
+    "LoopClock",
+    "Observer",
+    "Outputs",
+    "PadInput",
+    "Padding",
+    "QueueFull",
+    "ReleaseReason",
+    "RunFunction",
+    "RunTiming",
+    "SealedBatch",
+    "Timer",
+    "aligned_empty",
+]

@@ -1,0 +1,75 @@
+"""Whether a request may wait: bounded by rows, and by the time it would have to wait."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from batching.errors import QueueFull
+from batching.latency import LatencyModel
+from batching.observe import DropReason
+from batching.policy import BatchPolicy
+
+
+class Backlog(NamedTuple):
+    """What waits in a queue."""
+
+    rows: int
+    items: int
+    single: bool
+    """Each item runs by itself."""
+
+
+class Refusal(NamedTuple):
+    """Why a request may not wait."""
+
+    reason: DropReason
+    error: QueueFull
+
+
+def predicted_wait(
+    backlog: Backlog, rows: int, policy: BatchPolicy, latency: LatencyModel, executors: int
+) -> float:
+    """Seconds until ``rows`` new rows behind the backlog would be answered.
+
+    Every executor is taken to have just started a batch, and partial batches count as full:
+    counted at their present size, all of them would finish one batch late. 0 while nothing is
+    learned about the function.
+    """
+    fixed, per_row = latency.parameters()
+    if backlog.single:
+        mean_rows = (backlog.rows + rows) / (backlog.items + 1)
+        rounds = math.ceil((backlog.items + 1) / executors) + 1
+        return rounds * (fixed + per_row * mean_rows)
+    batches = math.ceil((backlog.rows + rows) / policy.max_batch_size)
+    rounds = math.ceil(batches / executors) + 1
+    return rounds * (fixed + per_row * policy.max_batch_size)
+
+
+def refusal(
+    backlog: Backlog,
+    rows: int,
+    time_left: float,
+    policy: BatchPolicy,
+    latency: LatencyModel,
+    executors: int,
+) -> Refusal | None:
+    """Why a request of ``rows`` rows may not wait behind the backlog; None when it may.
+
+    ``time_left`` is in seconds, to the request's deadline.
+    """
+    if backlog.rows + rows > policy.max_queue_rows:
+        retry_after = predicted_wait(backlog, 0, policy, latency, executors)
+        message = f"{backlog.rows} rows wait already; at most {policy.max_queue_rows} may"
+        return Refusal(DropReason.FULL, QueueFull(message, retry_after=retry_after))
+    budget = min(policy.queue_budget, time_left)
+    if budget == math.inf:
+        return None
+    wait = predicted_wait(backlog, rows, policy, latency, executors)
+    if wait <= budget:
+        return None
+    message = (
+        f"the answer would take {wait * 1000:.0f} ms and may take {budget * 1000:.0f} ms "
+        f"({backlog.rows} rows wait)"
+    )
+    return Refusal(DropReason.OVERLOAD, QueueFull(message, retry_after=wait - budget))

@@ -1,0 +1,352 @@
+"""The asyncio shell around the queue: submit, seal on demand, run off the loop, complete futures.
+
+Guarantees, whatever the function, the callers or this module's own code do:
+an item gets exactly one outcome; a row runs in at most one batch (re-runs of a failed batch and
+``isolate`` aside); the list that was run is the list that is answered; no item's failure,
+cancellation or deadline changes another item's answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Hashable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from numpy.typing import DTypeLike
+
+from batching.admission import Backlog, refusal
+from batching.clock import Clock, LoopClock
+from batching.compatibility import describe
+from batching.errors import BatchFailed, BatchingError, Closed, DeadlineExceeded, ItemTooLarge
+from batching.executor import Job
+from batching.isolation import RerunBudget
+from batching.item import Inputs, Item, Outputs, RunTiming
+from batching.latency import LatencyModel
+from batching.observe import (
+    BatcherStatistics,
+    BatchingDisabled,
+    BatchReleased,
+    DropReason,
+    Event,
+    ItemDropped,
+    Observer,
+    ignore,
+)
+from batching.policy import BatchPolicy
+from batching.pool import DevicePool
+from batching.queue import BatchQueue
+from batching.runner import BatchJob, BatchOutcome, RunFunction
+from batching.scatter import deliver
+from batching.tally import Tally
+from batching.tensors import Assembler
+from batching.wakeup import Wakeup
+
+logger = logging.getLogger(__name__)
+
+
+class Batcher:
+    """Collects requests for one function and runs them together.
+
+    ``run`` takes inputs by name, axis 0 of each counting rows, and returns outputs by name with
+    the same number of rows. It is called on an executor of ``pool``, several at once when the pool
+    has several. ``run_on`` overrides it by executor name.
+
+    Must be made, used and closed on one running event loop.
+    """
+
+    def __init__(
+        self,
+        run: RunFunction,
+        pool: DevicePool,
+        policy: BatchPolicy | None = None,
+        *,
+        name: str = "batcher",
+        executors: tuple[str, ...] = (),
+        run_on: Mapping[str, RunFunction] | None = None,
+        dtypes: Mapping[str, DTypeLike] | None = None,
+        observer: Observer = ignore,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self.policy = policy or BatchPolicy()
+        self.latency = LatencyModel()
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock or LoopClock(self._loop)
+        self._now = self._clock.now
+        self._run = run
+        self._run_on = dict(run_on or {})
+        self._assembler = Assembler(self.policy, dtypes)
+        self._budget = RerunBudget(self.policy.rerun_seconds_per_minute)
+        self._observer = observer
+        self._queue: BatchQueue[Item] = BatchQueue(self.policy)
+        self._running: set[BatchJob] = set()
+        self._tally = Tally()
+        self._pool = pool
+        self._seat = pool.join(self, executors)
+        self._wakeup = Wakeup(self._clock, self._tick)
+        self._draining = False
+        self._closed = False
+        self._empty: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "draining" if self._draining else "open"
+        return f"<Batcher {self.name} {state} {self._queue!r} running={len(self._running)}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.drain()
+        finally:
+            self.close()
+
+    def submit(
+        self,
+        inputs: Inputs,
+        *,
+        deadline: float = math.inf,
+        rows: int = 0,
+        key: Hashable = None,
+    ) -> Item:
+        """Let a request wait for the next batch. Await the item for its outputs.
+
+        ``inputs`` are arrays (or lists of rows) by name; they must not be changed until the item is
+        done. ``deadline`` is a second of the batcher's clock (``loop.time()``), at which the item
+        fails with DeadlineExceeded wherever it is. Give ``rows`` and ``key`` to skip looking at the
+        inputs: equal keys then promise inputs that stack; not for padded inputs.
+
+        Raises QueueFull, ItemTooLarge, IncompatibleItem, DeadlineExceeded (already past) or Closed.
+        The item itself fails with what the function raised for it alone, BatchFailed,
+        DeadlineExceeded or Closed.
+        """
+        now = self._now()
+        length = 1
+        if key is None:
+            inputs = self._assembler.as_arrays(inputs)
+            rows, key, length = describe(inputs, self.policy)
+        self._admit(rows, deadline, now)
+        item = Item(self._loop, inputs, rows, key, length, now, deadline, self._cancelled)
+        self._tally.submitted += 1
+        self._queue.offer(item)
+        self._pool.wake(self._seat, now)
+        if deadline < self._wakeup.at:
+            self._wakeup.arm(deadline)
+        return item
+
+    def statistics(self) -> BatcherStatistics:
+        """A snapshot of counts and sizes."""
+        return self._tally.snapshot(self._queue, len(self._running))
+
+    async def drain(self) -> None:
+        """Refuse new items and wait until every present one has its answer.
+
+        The batch timeout no longer applies. Waits as long as a device takes: bound it with
+        ``asyncio.timeout`` and ``close`` what is left.
+        """
+        self._draining = True
+        if self._queue.rows:
+            self._pool.wake(self._seat, self._now())
+        while self._queue.rows or self._running:
+            if self._empty is None:
+                self._empty = self._loop.create_future()
+            await asyncio.shield(self._empty)
+
+    def close(self) -> None:
+        """Fail everything that has no answer yet with Closed. Running batches end unheard."""
+        if self._closed:
+            return
+        self._draining = self._closed = True
+        self._wakeup.disarm()
+        waiting = self._queue.clear()
+        for item in waiting:
+            self._drop(item, DropReason.CLOSED, Closed(f"{self.name} was closed"))
+        for job in self._running:
+            for item in job.items():
+                self._drop(item, DropReason.CLOSED, Closed(f"{self.name} was closed"))
+        self._pool.leave(self._seat)
+        self._signal_if_empty()
+
+    # What the pool calls.
+
+    def seal(self, executor: str, now: float) -> Job | None:
+        """Seal the next batch, if one may go now."""
+        try:
+            self._expire(now)
+            batch = self._queue.take(now, flush=self._draining)
+        except Exception as error:  # noqa: BLE001 - a broken queue must not take the loop along
+            self._fail_everything(error)
+            return None
+        if batch is None:
+            self._wakeup.arm(self._queue.next_wakeup())
+            return None
+        run = self._run_on.get(executor, self._run)
+        job = BatchJob(batch, run, self._assembler, self.policy, self._budget, self._now, executor)
+        self._running.add(job)
+        for item, start, _ in batch.slices:
+            if start == 0:
+                item.first_sealed_at = now
+        self._observe(
+            BatchReleased(
+                batch.reason,
+                batch.rows,
+                len(batch.slices),
+                now - batch.oldest_enqueued_at,
+                executor,
+            )
+        )
+        return job
+
+    def finished(self, job: Job, result: Any, error: BaseException | None) -> None:
+        """Answer the items of a batch that came back."""
+        assert isinstance(job, BatchJob)
+        self._running.discard(job)
+        try:
+            if error is not None:
+                raise error
+            self._answer(job, result)
+        except BaseException as raised:
+            if not isinstance(raised, BatchingError):
+                logger.exception("%s: a batch could not be completed", self.name, exc_info=raised)
+            self._fail(job, raised)
+        finally:
+            self._signal_if_empty()
+
+    def predicted_seconds(self) -> float:
+        """Expected run time of a full batch; inf while no batch has run."""
+        latency = self.latency
+        return latency.predict(self.policy.max_batch_size) if latency.learned else math.inf
+
+    # Inside.
+
+    def _admit(self, rows: int, deadline: float, now: float) -> None:
+        if self._draining:
+            raise Closed(f"{self.name} takes no more requests")
+        if deadline <= now:
+            self._refused(DropReason.EXPIRED, rows)
+            raise DeadlineExceeded("the deadline had passed on arrival")
+        limit = self.policy.max_item_rows
+        if rows > limit:
+            self._refused(DropReason.TOO_LARGE, rows)
+            raise ItemTooLarge(rows, limit)
+        waiting = self._queue.rows
+        if waiting + rows > self.policy.max_batch_size:
+            backlog = Backlog(waiting, self._queue.items, self._queue.single)
+            executors = len(self._seat.allowed)
+            refused = refusal(backlog, rows, deadline - now, self.policy, self.latency, executors)
+            if refused is not None:
+                self._refused(refused.reason, rows)
+                raise refused.error
+
+    def _refused(self, reason: DropReason, rows: int) -> None:
+        self._tally.rejected += 1
+        self._observe(ItemDropped(reason, rows, 0.0))
+
+    def _answer(self, job: BatchJob, outcome: BatchOutcome) -> None:
+        timing = job.timing(outcome)
+        if outcome.runs and not outcome.reruns:
+            self.latency.record(outcome.padded_rows, outcome.run_seconds)
+        if outcome.unsplittable and not self._queue.single:
+            self._queue.run_singly()
+            self._observe(BatchingDisabled(outcome.unsplittable))
+        failed = 0
+        for part, result in zip(outcome.parts, outcome.results, strict=True):
+            failed += isinstance(result, Exception)
+            self._settle(part, result, timing)
+        self._tally.batch(job.batch.rows, outcome)
+        self._observe(job.record(outcome, failed))
+
+    def _settle(
+        self, part: tuple[Item, int, int], result: Outputs | Exception, timing: RunTiming
+    ) -> None:
+        item, start, stop = part
+        if item.done():
+            return
+        try:
+            if not isinstance(result, Exception):
+                self._tally.answered += deliver(part, result, timing)
+        except Exception as error:
+            logger.exception("%s: parts of a request could not be put together", self.name)
+            result = error
+        if isinstance(result, Exception):
+            self._queue.discard(item)
+            self._fail_item(item, result)
+        if stop - start == item.rows:
+            item.release_inputs()
+
+    def _fail_item(self, item: Item, error: BaseException) -> None:
+        if item.done():
+            return
+        self._tally.failed += 1
+        # A future refuses StopIteration, which would end the coroutine that awaits it.
+        storable = isinstance(error, Exception) and not isinstance(error, StopIteration)
+        item.set_exception(error if storable else _batch_failed(error))
+
+    def _fail(self, job: BatchJob, error: BaseException) -> None:
+        """The batch as a whole came to nothing."""
+        for item in job.items():
+            self._queue.discard(item)
+            self._fail_item(item, _batch_failed(error))
+
+    def _fail_everything(self, error: Exception) -> None:
+        """The queue itself is broken: no item of it may wait for ever."""
+        logger.error("%s: the queue failed", self.name, exc_info=error)
+        for item in self._queue.clear():
+            self._fail_item(item, _batch_failed(error))
+        self._signal_if_empty()
+
+    def _cancelled(self, item: Item) -> None:
+        self._queue.discard(item)
+        self._tally.cancelled += 1
+        self._observe(ItemDropped(DropReason.CANCELLED, item.rows, self._now() - item.enqueued_at))
+        self._signal_if_empty()
+
+    def _expire(self, now: float) -> None:
+        for item in self._queue.expire(now):
+            waited = now - item.enqueued_at
+            error = DeadlineExceeded(f"no answer within {waited * 1000:.0f} ms")
+            self._drop(item, DropReason.EXPIRED, error)
+
+    def _drop(self, item: Item, reason: DropReason, error: BatchingError) -> None:
+        if item.done():
+            return
+        if reason is DropReason.EXPIRED:
+            self._tally.expired += 1
+        else:
+            self._tally.failed += 1
+        item.set_exception(error)
+        self._observe(ItemDropped(reason, item.rows, self._now() - item.enqueued_at))
+
+    def _tick(self) -> None:
+        now = self._now()
+        self._expire(now)
+        if self._queue.rows:
+            self._pool.wake(self._seat, now)
+        self._wakeup.arm(self._queue.next_wakeup())
+        self._signal_if_empty()
+
+    def _signal_if_empty(self) -> None:
+        if self._empty is not None and not self._queue.rows and not self._running:
+            if not self._empty.done():
+                self._empty.set_result(None)
+            self._empty = None
+
+    def _observe(self, event: Event) -> None:
+        try:
+            self._observer(event)
+        except Exception:
+            logger.exception("%s: an observer failed", self.name)
+
+
+def _batch_failed(error: BaseException) -> BatchFailed:
+    failed = BatchFailed("the batch could not be completed")
+    failed.__cause__ = error
+    return failed

@@ -1,0 +1,153 @@
+"""What a batch may be: sizes, waits, bounds, padding. Contradictions are refused here."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _require_ascending(name: str, values: tuple[int, ...]) -> None:
+    _require(all(v > 0 for v in values), f"{name} must be positive: {list(values)}")
+    ascending = all(a < b for a, b in itertools.pairwise(values))
+    _require(ascending, f"{name} must be ascending and distinct: {list(values)}")
+
+
+@dataclass(frozen=True, slots=True)
+class PadInput:
+    """How one input's variable axes are brought to a common length.
+
+    ``axes`` count from the batch axis (0), so each is at least 1. Shorter rows are filled at the
+    end with ``value``; ``None`` means 0, or the empty string for a string input. The common length
+    is the longest of the batch, or the first of ``buckets`` that holds it (a longer one than the
+    last bucket keeps its own length).
+
+    ``mask_input`` names an input that is filled in for requests that do not send it: shape
+    ``[rows, length of axes[0]]``, 1 for real entries and 0 for padding. ``length_input`` likewise
+    names an input of shape ``[rows]`` with each row's own length. Both have dtype ``int32`` unless
+    the batcher was given another for that name.
+    """
+
+    axes: tuple[int, ...] = (1,)
+    value: Any = None
+    buckets: tuple[int, ...] = ()
+    mask_input: str | None = None
+    length_input: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(len(self.axes) > 0, "padding needs at least one axis")
+        _require(all(axis >= 1 for axis in self.axes), "axis 0 is the batch and is never padded")
+        _require(len(set(self.axes)) == len(self.axes), f"axes are not distinct: {self.axes}")
+        _require_ascending("buckets", self.buckets)
+
+    def common_length(self, longest: int) -> int:
+        """The length to pad to when the longest row of the batch has ``longest`` entries."""
+        for bucket in self.buckets:
+            if bucket >= longest:
+                return bucket
+        return longest
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """Which inputs may be padded together, and which outputs are cut back afterwards.
+
+    ``trim`` maps an output and one of its axes to the input axis that gives its length:
+    ``{"tokens": {1: ("ids", 1)}}`` cuts axis 1 of ``tokens`` to each request's length of ``ids``.
+
+    Batches are formed by length: the oldest item sets the measure, and items join nearest length
+    first while at most ``max_waste`` of the batch's entries would be padding. An item that has
+    waited ``patience`` seconds joins whatever its length, so none is passed over for longer.
+    """
+
+    inputs: Mapping[str, PadInput] = field(default_factory=dict)
+    trim: Mapping[str, Mapping[int, tuple[str, int]]] = field(default_factory=dict)
+    max_waste: float = 0.5
+    patience: float = 0.25
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.max_waste <= 1, f"max_waste must be within 0 and 1: {self.max_waste}")
+        _require(self.patience >= 0, f"patience must not be negative: {self.patience}")
+        for output, axes in self.trim.items():
+            for axis, (name, input_axis) in axes.items():
+                _require(axis >= 1, f"trim of {output!r}: axis 0 is the batch")
+                known = name in self.inputs and input_axis in self.inputs[name].axes
+                _require(known, f"trim of {output!r}: axis {input_axis} of {name!r} is not padded")
+
+    @property
+    def filled_inputs(self) -> frozenset[str]:
+        """Names of mask and length inputs, which requests may leave out."""
+        names = (n for p in self.inputs.values() for n in (p.mask_input, p.length_input))
+        return frozenset(name for name in names if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """The rules of one batch queue. Sizes are rows (entries along axis 0), times are seconds.
+
+    Raises ValueError when the rules contradict each other.
+    """
+
+    enabled: bool = True
+    """Off: every item runs by itself, as it came, and is never split."""
+    max_batch_size: int = 32
+    batch_timeout: float = 0.0
+    """How old the oldest row may grow while a device is free and the batch is not full.
+    0 takes what is there, which is also the fastest (no timer won in open-loop simulation)."""
+    max_queue_rows: int = 4096
+    queue_budget: float = math.inf
+    """An item is refused when its predicted wait passes this or the time to its deadline."""
+    allowed_batch_sizes: tuple[int, ...] = ()
+    """Batches are filled up to the next of these with copies of a real row. Empty: any size."""
+    split: bool = True
+    """Whether an item of more rows than a batch holds is spread over several batches."""
+    padding: Padding | None = None
+    """None: only items with equal shapes share a batch."""
+    isolate: bool = True
+    """Whether a failed batch is re-run by halves to find the culprit. Off for functions that
+    must not see a row twice."""
+    max_reruns: int = 64
+    """Bound on the extra runs of one failed batch."""
+    rerun_seconds_per_minute: float = 15.0
+    """Bound on the device time that re-runs may cost, over all batches."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.max_batch_size >= 1, f"max_batch_size must be positive: {self.max_batch_size}"
+        )
+        _require(
+            self.batch_timeout >= 0, f"batch_timeout must not be negative: {self.batch_timeout}"
+        )
+        _require(self.queue_budget > 0, f"queue_budget must be positive: {self.queue_budget}")
+        _require(self.max_reruns >= 0, f"max_reruns must not be negative: {self.max_reruns}")
+        _require(
+            self.max_queue_rows >= self.max_batch_size,
+            f"max_queue_rows ({self.max_queue_rows}) is below max_batch_size "
+            f"({self.max_batch_size}): a full batch could never wait",
+        )
+        _require_ascending("allowed_batch_sizes", self.allowed_batch_sizes)
+        if self.allowed_batch_sizes:
+            _require(
+                self.allowed_batch_sizes[-1] == self.max_batch_size,
+                f"the last of allowed_batch_sizes ({self.allowed_batch_sizes[-1]}) must equal "
+                f"max_batch_size ({self.max_batch_size})",
+            )
+
+    @property
+    def max_item_rows(self) -> int:
+        """The most rows that one item may have."""
+        return self.max_queue_rows if self.split or not self.enabled else self.max_batch_size
+
+    def round_up(self, rows: int) -> int:
+        """The allowed batch size that holds ``rows`` rows."""
+        for size in self.allowed_batch_sizes:
+            if size >= rows:
+                return size
+        return rows

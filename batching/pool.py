@@ -1,0 +1,186 @@
+"""Which batcher gets a free executor.
+
+Batchers that share devices take turns by measured device time: of those with rows to run, the one
+that has used least goes next (start-time fair queuing). One that was idle starts level with the
+others instead of with a credit for its idle past.
+
+With several executors the last free one is not given to a batcher of slow batches that already
+holds another, as long as other batchers are in use: a slow model must not block a fast one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from batching.clock import Clock, LoopClock
+from batching.executor import Executor, Job
+
+logger = logging.getLogger(__name__)
+
+SHORT_BATCH_SECONDS = 0.01
+"""Batches of at most this predicted time may use every executor at once."""
+IN_USE_SECONDS = 30.0
+"""For how long after its last request a batcher counts as in use."""
+
+
+class Source(Protocol):
+    """What a pool needs of a batcher. All methods are called on the event loop."""
+
+    def seal(self, executor: str, now: float) -> Job | None:
+        """Seal a batch for the executor, or None when none may go now."""
+
+    def finished(self, job: Job, result: Any, error: BaseException | None) -> None:
+        """A job that was sealed here is over."""
+
+    def predicted_seconds(self) -> float:
+        """Expected run time of the next batch; inf while unknown."""
+
+
+class Seat:
+    """A batcher's place in a pool."""
+
+    __slots__ = ("allowed", "device_seconds", "running", "source", "used_at", "waiting")
+
+    def __init__(self, source: Source, allowed: frozenset[str]) -> None:
+        self.source = source
+        self.allowed = allowed
+        self.device_seconds = 0.0
+        """Virtual start time: device seconds used, lifted to the others' level after idleness."""
+        self.running = 0
+        self.waiting = False
+        self.used_at = -math.inf
+
+
+class DevicePool:
+    """Executors shared by batchers. Lives on one event loop; not thread-safe."""
+
+    def __init__(self, executors: Sequence[Executor], *, clock: Clock | None = None) -> None:
+        if not executors:
+            raise ValueError("a pool needs at least one executor")
+        names = [executor.name for executor in executors]
+        if len(set(names)) != len(names):
+            raise ValueError(f"executor names are not distinct: {names}")
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock or LoopClock(self._loop)
+        self.executors = tuple(executors)
+        self._idle = list(executors)
+        self._seats: list[Seat] = []
+        self._dispatching = False
+        self.busy_seconds = dict.fromkeys(names, 0.0)
+        """Seconds that each executor has been busy, finished jobs only."""
+
+    def __repr__(self) -> str:
+        return f"<DevicePool idle={len(self._idle)} of {len(self.executors)}>"
+
+    def join(self, source: Source, executors: Sequence[str] = ()) -> Seat:
+        """Let a batcher use the named executors, or all. Raises ValueError for unknown names."""
+        known = {executor.name for executor in self.executors}
+        if unknown := set(executors) - known:
+            raise ValueError(f"unknown executors {sorted(unknown)}; there are {sorted(known)}")
+        seat = Seat(source, frozenset(executors or known))
+        self._seats.append(seat)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Forget a batcher. Its running jobs still report to it."""
+        self._seats.remove(seat)
+
+    def wake(self, seat: Seat, now: float) -> None:
+        """A batcher has rows. Dispatch happens once per loop iteration, so that requests which
+        arrive together are sealed together."""
+        seat.used_at = now
+        if not seat.waiting:
+            if seat.running == 0:
+                self._level(seat)
+            seat.waiting = True
+        if self._idle and not self._dispatching:
+            self._dispatching = True
+            self._loop.call_soon(self._dispatch)
+
+    def close(self) -> None:
+        """Stop the executors. Running jobs are not waited for."""
+        for executor in self.executors:
+            executor.close()
+
+    def _level(self, seat: Seat) -> None:
+        active = [
+            s.device_seconds for s in self._seats if s is not seat and (s.waiting or s.running)
+        ]
+        if active:
+            seat.device_seconds = max(seat.device_seconds, min(active))
+
+    def _dispatch(self) -> None:
+        self._dispatching = False
+        now = self._clock.now()
+        turns = [seat for seat in self._seats if seat.waiting]
+        if len(turns) > 1:
+            turns.sort(key=_device_seconds)
+        while self._idle and turns:
+            for position, seat in enumerate(turns):
+                if (executor := self._executor_for(seat, now)) is None:
+                    continue
+                if not self._start(seat, executor, now):
+                    seat.waiting = False
+                    del turns[position]
+                break
+            else:
+                return
+            # A started seat has a job more in flight, which the measured time will not show
+            # before it ends: let the others have the next executor.
+            turns.sort(key=_running_then_device_seconds)
+
+    def _executor_for(self, seat: Seat, now: float) -> Executor | None:
+        usable = [executor for executor in self._idle if executor.name in seat.allowed]
+        if not usable or (len(usable) == 1 and self._must_spare_last(seat, now)):
+            return None
+        return usable[0]
+
+    def _must_spare_last(self, seat: Seat, now: float) -> bool:
+        return (
+            seat.running > 0
+            and seat.source.predicted_seconds() > SHORT_BATCH_SECONDS
+            and any(s is not seat and now - s.used_at < IN_USE_SECONDS for s in self._seats)
+        )
+
+    def _start(self, seat: Seat, executor: Executor, now: float) -> bool:
+        job = seat.source.seal(executor.name, now)
+        if job is None:
+            return False
+        self._idle.remove(executor)
+        seat.running += 1
+        executor.execute(job, partial(self._finished, seat, executor, job, now))
+        return True
+
+    def _finished(
+        self,
+        seat: Seat,
+        executor: Executor,
+        job: Job,
+        started_at: float,
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
+        elapsed = self._clock.now() - started_at
+        self.busy_seconds[executor.name] += elapsed
+        seat.device_seconds += elapsed
+        seat.running -= 1
+        self._idle.append(executor)
+        try:
+            # The device first, the answers second: it would stand idle while they are encoded.
+            if not self._dispatching:
+                self._dispatch()
+        finally:
+            seat.source.finished(job, result, error)
+
+
+def _device_seconds(seat: Seat) -> float:
+    return seat.device_seconds
+
+
+def _running_then_device_seconds(seat: Seat) -> tuple[int, float]:
+    return seat.running, seat.device_seconds

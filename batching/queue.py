@@ -1,0 +1,206 @@
+"""The queue of one batcher: a pure state machine over (state, now).
+
+Everything that decides which rows run next lives here and in ``forming``. There is no await, no
+clock, no event loop: callers pass the time in and do the waiting themselves. A batch is sealed by
+``take``, which the caller calls when a device is free and not before; until then every entry can
+still be discarded or expire.
+
+Entries wait in lanes, one per key. A lane never mixes keys, and the lane whose head is oldest goes
+first, so no key starves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, Generic
+
+from batching.forming import E, Lane, Slice, take_slices
+from batching.observe import ReleaseReason
+from batching.policy import BatchPolicy
+
+
+class _Alone:
+    def __repr__(self) -> str:
+        return "ALONE"
+
+
+ALONE: Final[Hashable] = _Alone()
+"""Key of an entry that shares a run with no other."""
+
+
+@dataclass(slots=True, eq=False)
+class SealedBatch(Generic[E]):
+    """Rows that run together; no entry is added or removed any more."""
+
+    slices: list[Slice[E]]
+    rows: int
+    reason: ReleaseReason
+    oldest_enqueued_at: float
+    sealed_at: float
+    whole: bool
+    """Exactly one entry with all its rows: outputs are its answer as they are."""
+
+
+class BatchQueue(Generic[E]):
+    """Waiting entries under one policy."""
+
+    def __init__(self, policy: BatchPolicy) -> None:
+        self._policy = policy
+        self._lanes: dict[Hashable, Lane[E]] = {}
+        self._deadlines: list[tuple[float, int, E]] = []
+        self._deadlines_bound = 256
+        self._sequence = count()
+        self.rows = 0
+        """Rows that wait."""
+        self.items = 0
+        """Entries with rows that wait."""
+        self.single = not policy.enabled
+        """Each entry runs by itself."""
+
+    def __repr__(self) -> str:
+        return f"<BatchQueue items={self.items} rows={self.rows} lanes={len(self._lanes)}>"
+
+    def offer(self, entry: E) -> None:
+        """Let an entry wait. Whether there is room for it was the caller's question."""
+        key = ALONE if self.single else entry.key
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(single=self.single or key is ALONE)
+        entry.key = key
+        entry.queued = True
+        lane.entries.append(entry)
+        lane.rows += entry.rows
+        self.rows += entry.rows
+        self.items += 1
+        if entry.deadline != math.inf:
+            self._watch(entry)
+
+    def take(self, now: float, *, flush: bool = False) -> SealedBatch[E] | None:
+        """Seal the next batch, or None when nothing may go yet.
+
+        Call ``expire(now)`` first, or expired entries may be in it. ``flush`` ignores the batch
+        timeout.
+        """
+        key = self._next_lane(now, flush)
+        if key is None:
+            return None
+        lane = self._lanes[key]
+        oldest = lane.head().enqueued_at
+        slices = take_slices(lane, self._policy, now)
+        rows = 0
+        for entry, start, stop in slices:
+            rows += stop - start
+            self.items -= not entry.queued
+        self.rows -= rows
+        if lane.rows == 0:
+            del self._lanes[key]
+        entry, start, stop = slices[0]
+        return SealedBatch(
+            slices=slices,
+            rows=rows,
+            reason=self._reason(lane, rows, oldest, now, flush),
+            oldest_enqueued_at=oldest,
+            sealed_at=now,
+            whole=len(slices) == 1 and start == 0 and stop == entry.rows,
+        )
+
+    def expire(self, now: float) -> list[E]:
+        """Entries whose deadline has come, waiting or running; the waiting ones are removed."""
+        heap = self._deadlines
+        expired: list[E] = []
+        while heap and (heap[0][0] <= now or heap[0][2].done()):
+            entry = heapq.heappop(heap)[2]
+            if not entry.done():
+                self.discard(entry)
+                expired.append(entry)
+        return expired
+
+    def next_wakeup(self) -> float:
+        """When to look again although nothing arrives: a deadline, or a batch timeout that ends.
+
+        ``inf`` when there is no such time.
+        """
+        wakeup = self._deadlines[0][0] if self._deadlines else math.inf
+        if self._policy.batch_timeout > 0:
+            for lane in self._lanes.values():
+                wakeup = min(wakeup, lane.head().enqueued_at + self._policy.batch_timeout)
+        return wakeup
+
+    def discard(self, entry: E) -> None:
+        """Remove what still waits of an entry; nothing happens when nothing does."""
+        if not entry.queued:
+            return
+        entry.queued = False
+        left = entry.rows - entry.taken
+        lane = self._lanes[entry.key]
+        lane.rows -= left
+        lane.dead += 1
+        self.rows -= left
+        self.items -= 1
+        if lane.rows == 0:
+            del self._lanes[entry.key]
+        else:
+            lane.compact()
+
+    def clear(self) -> list[E]:
+        """Remove every entry and return them in no particular order."""
+        entries = [entry for lane in self._lanes.values() for entry in lane.entries if entry.queued]
+        for entry in entries:
+            entry.queued = False
+        self._lanes.clear()
+        self._deadlines.clear()
+        self.rows = self.items = 0
+        return entries
+
+    def run_singly(self) -> None:
+        """From now on each entry runs by itself and whole, those that wait included."""
+        self.single = True
+        for lane in self._lanes.values():
+            lane.single = True
+
+    def waiting(self) -> Iterator[E]:
+        """Entries with rows that wait, lane by lane."""
+        for lane in self._lanes.values():
+            yield from (entry for entry in lane.entries if entry.queued)
+
+    def _watch(self, entry: E) -> None:
+        heap = self._deadlines
+        heapq.heappush(heap, (entry.deadline, next(self._sequence), entry))
+        if len(heap) > self._deadlines_bound:
+            # Answered entries leave from the top only; one slow entry must not pin the rest.
+            heap[:] = [record for record in heap if not record[2].done()]
+            heapq.heapify(heap)
+            self._deadlines_bound = 2 * len(heap) + 256
+
+    def _next_lane(self, now: float, flush: bool) -> Hashable | None:
+        """Key of the lane to serve: of those that may go, the one whose head is oldest."""
+        timeout = 0.0 if flush else self._policy.batch_timeout
+        best: Hashable | None = None
+        oldest = math.inf
+        for key, lane in self._lanes.items():
+            enqueued_at = lane.head().enqueued_at
+            if enqueued_at < oldest and (
+                timeout == 0
+                or lane.single
+                or lane.rows >= self._policy.max_batch_size
+                or enqueued_at + timeout <= now
+            ):
+                best, oldest = key, enqueued_at
+        return best
+
+    def _reason(
+        self, lane: Lane[E], rows: int, oldest: float, now: float, flush: bool
+    ) -> ReleaseReason:
+        if lane.single:
+            return ReleaseReason.ALONE
+        if rows >= self._policy.max_batch_size or lane.rows > 0:
+            return ReleaseReason.FULL
+        if flush:
+            return ReleaseReason.DRAIN
+        timeout = self._policy.batch_timeout
+        timed_out = timeout > 0 and oldest + timeout <= now
+        return ReleaseReason.TIMEOUT if timed_out else ReleaseReason.IDLE

@@ -1,0 +1,33 @@
+"""One part's outputs to the item they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from batching.item import Item, Outputs, RunTiming
+
+
+def deliver(part: tuple[Item, int, int], outputs: Outputs, timing: RunTiming) -> bool:
+    """Complete the item, or keep the part until the others of a split item are there.
+
+    Returns whether the item is complete. Parts may arrive in any order.
+    """
+    item, start, stop = part
+    if stop - start == item.rows:
+        item.timing = timing
+        item.set_result(outputs)
+        return True
+    if item.parts is None:
+        item.parts = {}
+    item.parts[start] = (stop - start, outputs)
+    if sum(rows for rows, _ in item.parts.values()) < item.rows:
+        return False
+    rejoined = _rejoined([item.parts[start][1] for start in sorted(item.parts)])
+    item.parts = None
+    item.timing = timing
+    item.set_result(rejoined)
+    return True
+
+
+def _rejoined(parts: list[Outputs]) -> Outputs:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,1 @@
+"""Model backends. One module per framework, and that module alone imports it."""

@@ -1,0 +1,133 @@
+"""The command line: ``tensorgate serve | demo | config show``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from gateway import __version__
+from gateway.config import ConfigError, Loaded, load
+from gateway.config.options import SettingsCommand, settings_options
+from gateway.config.show import as_json, as_table
+
+EXIT_CONFIG = 3
+
+_MODEL_FLAGS = ("model_name", "model_base_path", "model_config_file")
+
+
+def _with_underscores(token: str) -> str:
+    return token.replace("-", "_")
+
+
+class _DropIn(click.Group):
+    """Flags without a command are those of ``serve``, as tensorflow_model_server takes them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and not self._is_own_option(ctx, args[0]):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def _is_own_option(self, ctx: click.Context, argument: str) -> bool:
+        return any(argument in parameter.opts for parameter in self.get_params(ctx))
+
+
+@click.group(
+    cls=_DropIn,
+    context_settings={
+        "token_normalize_func": _with_underscores,
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+    epilog="Example: tensorgate --model_name=resnet --model_base_path=/models/resnet",
+)
+@click.version_option(__version__, prog_name="tensorgate")
+def cli() -> None:
+    """Serve TensorFlow SavedModels over TF Serving's REST API, in batches.
+
+    Flags without a command are those of `serve`. Every flag is a setting: it can stand in
+    tensorgate.toml or be the variable GATEWAY_<SETTING>, weaker than the flag. Settings of
+    one model: [models.NAME] or GATEWAY_MODEL__<NAME>__<SETTING>.
+    """
+
+
+@cli.command(cls=SettingsCommand)
+@settings_options()
+def serve(**flags: str | None) -> NoReturn:
+    """Serve models until SIGTERM or Ctrl-C."""
+    _serve(_given(flags))
+
+
+@cli.command(cls=SettingsCommand)
+@settings_options(leave_out=_MODEL_FLAGS)
+@click.option(
+    "--demo_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the demo model is kept; else in the user's cache folder.",
+)
+def demo(demo_dir: Path | None, **flags: str | None) -> NoReturn:
+    """Serve a small built-in model, which is made on first use."""
+    # Only here: it needs TensorFlow.
+    from gateway.demo import ensure_demo_model
+
+    directory = demo_dir or _cache_folder(os.environ) / "tensorgate" / "demo-models"
+    try:
+        name, base_path = ensure_demo_model(directory)
+    except OSError as error:
+        _fail(f"the demo model cannot be kept in {directory}: {error.strerror}")
+    model = {"model_name": name, "model_base_path": str(base_path), "model_config_file": ""}
+    _serve(_given(flags) | model)
+
+
+@cli.group()
+def config() -> None:
+    """Look into the configuration."""
+
+
+@config.command(cls=SettingsCommand)
+@settings_options()
+@click.option("--json", "json_form", is_flag=True, help="Print JSON.")
+def show(json_form: bool, **flags: str | None) -> None:
+    """Print every setting in force and where it came from."""
+    loaded = _load(_given(flags), require_models=False)
+    click.echo(as_json(loaded) if json_form else as_table(loaded))
+
+
+def main() -> None:
+    """Entry point of the ``tensorgate`` command."""
+    cli.main(prog_name="tensorgate")
+
+
+def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _serve(flags: Mapping[str, str]) -> NoReturn:
+    loaded = _load(flags, require_models=True)
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
+    # Only now: mistakes in the configuration are told without waiting for TensorFlow.
+    from gateway.server import run
+
+    raise SystemExit(run(loaded.settings))
+
+
+def _load(flags: Mapping[str, str], *, require_models: bool) -> Loaded:
+    try:
+        return load(flags, os.environ, Path.cwd(), require_models=require_models)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"tensorgate: {message}", err=True)
+    raise SystemExit(EXIT_CONFIG)
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
+    """The XDG base directory for caches; relative values are to be ignored."""
+    configured = Path(environ.get("XDG_CACHE_HOME", ""))
+    return configured if configured.is_absolute() else Path.home() / ".cache"

@@ -1,0 +1,1 @@
+"""Codecs between bytes on the wire and named numpy arrays. Pure functions: no I/O, no clock."""

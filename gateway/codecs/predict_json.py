@@ -1,0 +1,121 @@
+"""The JSON body of REST predict, in both of TF Serving's forms.
+
+Reading takes two steps, because TF Serving looks the model up in between: ``parse_predict`` checks
+what needs no model, ``decode_inputs`` everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gateway.backends.base import Signature, Tensors
+from gateway.codecs.json_columns import decode_columns
+from gateway.codecs.json_encode import encode_columns, encode_rows
+from gateway.codecs.json_parse import parse_object
+from gateway.codecs.json_rows import decode_rows
+from gateway.codecs.json_text import quote, quote_keys
+from gateway.errors import invalid_argument
+
+DEFAULT_SIGNATURE = "serving_default"
+
+_END_OF_STRING_VALUE = re.compile(rb'"[,\]}\s]')
+"""Follows every string that is not a key, and seldom anything else."""
+
+
+class Form(Enum):
+    """Which of the two layouts a request uses, and its answer too."""
+
+    ROW = "instances"
+    COLUMN = "inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictBody:
+    """A predict request before its model is known."""
+
+    signature_name: str
+    form: Form
+    value: Any
+    """What stands under ``instances`` or ``inputs``, as parsed."""
+    numbers_only: bool
+    """``value`` holds no string, true, false or null: its leaves need no look one by one."""
+    refusal: str = ""
+    """Why the keys are wrong. ``decode_inputs`` raises it: TF Serving looks up the model first."""
+
+
+def parse_predict(body: bytes | bytearray | memoryview) -> PredictBody:
+    """Check what needs no model: the JSON, that it is an object, the type of signature_name.
+
+    No name, or an empty one, means ``serving_default`` (TF Serving). Raises ServingError
+    (INVALID_ARGUMENT).
+    """
+    if isinstance(body, memoryview):
+        body = bytes(body)
+    document = parse_object(body)
+    name = document.get("signature_name", "")
+    if type(name) is not str:
+        raise invalid_argument(
+            f"JSON Value: {quote(document)} not formatted correctly."
+            f" 'signature_name' key must be a string value. (got {quote(name)})"
+        )
+    row, column = "instances" in document, "inputs" in document
+    return PredictBody(
+        name or DEFAULT_SIGNATURE,
+        Form.ROW if row else Form.COLUMN,
+        document["instances"] if row else document.get("inputs"),
+        _is_numbers_only(body, has_name="signature_name" in document),
+        _wrong_keys(document) if row is column else "",
+    )
+
+
+def decode_inputs(body: PredictBody, signature: Signature) -> dict[str, NDArray[Any]]:
+    """The request's arrays by alias: C-contiguous, of the declared dtypes.
+
+    Shapes are those of the JSON; the declared ones are not enforced (TF Serving). Strings are
+    object arrays of ``bytes``. Raises ServingError: INVALID_ARGUMENT, or UNIMPLEMENTED in column
+    form for a dtype that JSON cannot carry.
+    """
+    if body.refusal:
+        raise invalid_argument(body.refusal)
+    decode = decode_rows if body.form is Form.ROW else decode_columns
+    return decode(body.value, signature.inputs, numbers_only=body.numbers_only)
+
+
+def encode_outputs(outputs: Tensors, signature: Signature, form: Form) -> bytes:
+    """The answer's body, outputs in the order of ``signature``; one output goes without its name.
+
+    Raises ServingError (INVALID_ARGUMENT) for a dtype that JSON cannot carry and, in row form, for
+    outputs without a common 0th dimension.
+    """
+    encode = encode_rows if form is Form.ROW else encode_columns
+    return encode(outputs, signature.outputs)
+
+
+def _wrong_keys(document: dict[str, Any]) -> str:
+    """The phrase against a document with both keys or neither."""
+    if "inputs" in document:
+        return (
+            f"JSON Value: {quote(document)} Not formatted correctly expecting only one of 'inputs'"
+            " or 'instances' keys to exist"
+        )
+    return f"Missing 'inputs' or 'instances' key (got: {quote_keys(document)})"
+
+
+def _is_numbers_only(body: bytes | bytearray, *, has_name: bool) -> bool:
+    """Whether ``body`` has no string value but signature_name's, and no true, false or null.
+
+    Errs to the safe side. The single letters only make the search fast: most bodies lack them.
+    """
+    if b"l" in body and (b"false" in body or b"null" in body):
+        return False
+    if b"r" in body and b"true" in body:
+        return False
+    match = _END_OF_STRING_VALUE.search(body)
+    if match is not None and has_name:
+        match = _END_OF_STRING_VALUE.search(body, match.end())
+    return match is None

@@ -1,0 +1,124 @@
+"""Types of the settings' values, each with the limits that hold for it alone.
+
+Validation is strict: what comes as text (environment, flags) has been decoded before.
+A validator's message continues the line "SETTING ...".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_DEVICE = re.compile(r"(cpu|gpu):(0|[1-9][0-9]*)")
+_AXIS_REFERENCE = re.compile(r"(.+):([1-9][0-9]*)", re.DOTALL)
+
+
+def parse_axis_reference(text: str) -> tuple[str, int]:
+    """``("tokens", 1)`` for ``"tokens:1"``: an input's alias and one of its axes, from 1.
+
+    Raises ValueError when ``text`` is nothing of the kind.
+    """
+    match = _AXIS_REFERENCE.fullmatch(text)
+    if match is None:
+        raise ValueError('must be written "INPUT:AXIS" with an axis of 1 or more')
+    return match[1], int(match[2])
+
+
+def _check_axis_reference(text: str) -> str:
+    parse_axis_reference(text)
+    return text
+
+
+def _list_to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _axis_key(value: object) -> object:
+    """TOML and JSON have only text for keys."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _ascending(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise ValueError("must be ascending, without repeats")
+    return numbers
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("must not name anything twice")
+    return values
+
+
+def _device(name: str) -> str:
+    if not _DEVICE.fullmatch(name):
+        raise ValueError('must be written like "cpu:0" or "gpu:1"')
+    return name
+
+
+def _host(host: str) -> str:
+    if not host or any(character.isspace() or character == "/" for character in host):
+        raise ValueError("must be a host name or an address")
+    if ":" in host:
+        _check_ipv6(host)
+    return host
+
+
+def _check_ipv6(host: str) -> None:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        raise ValueError("must be an address without a port (see rest_api_port)") from None
+
+
+def _model_name(name: str) -> str:
+    if not name or "/" in name or ":" in name:
+        raise ValueError("must be a model name: not empty, without / and : (it is part of URLs)")
+    return name
+
+
+def _local_path(path: str) -> str:
+    if "://" in path:
+        raise ValueError("must be a local folder: this version does not read from URIs")
+    return path
+
+
+def _scalar(value: object) -> object:
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError("must be a number, a text, true or false")
+    return value
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Host = Annotated[str, AfterValidator(_host)]
+ModelName = Annotated[str, AfterValidator(_model_name)]
+LocalPath = Annotated[str, AfterValidator(_local_path)]
+
+BatchingMode = Annotated[Literal["auto", "on", "off"], BeforeValidator(_lower)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
+
+Device = Annotated[str, AfterValidator(_device)]
+Devices = Annotated[tuple[Device, ...], BeforeValidator(_list_to_tuple), AfterValidator(_distinct)]
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(_list_to_tuple), AfterValidator(_ascending)]
+Axes = Annotated[
+    tuple[Count, ...],
+    BeforeValidator(_list_to_tuple),
+    Field(min_length=1),
+    AfterValidator(_ascending),
+]
+Alias = Annotated[str, Field(min_length=1)]
+PadValue = Annotated[Any, AfterValidator(_scalar)]
+AxisKey = Annotated[int, BeforeValidator(_axis_key), Field(ge=1)]
+AxisReference = Annotated[str, AfterValidator(_check_axis_reference)]

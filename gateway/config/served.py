@@ -1,0 +1,83 @@
+"""Models that are named elsewhere than in the ``[models]`` table, brought into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.config.errors import ConfigError
+from gateway.config.layers import Found, Layer, Rank
+from gateway.config.model_config_file import read_model_config_file
+from gateway.config.settings import Settings
+from gateway.config.wording import Key, dotted, quoted
+
+_FILE: Key = ("model_config_file",)
+_BASE_PATH: Key = ("model_base_path",)
+_NAME: Key = ("model_name",)
+
+
+def names_models(layer: Layer) -> bool:
+    """Whether ``layer`` says where models are; ``[models.NAME]`` may just tune one."""
+    return any(
+        found.value and (key in (_FILE, _BASE_PATH) or key[2:] == ("base_path",))
+        for key, found in layer.items()
+    )
+
+
+def served_models(found: Layer, settings: Settings, cwd: Path) -> dict[Key, Found]:
+    """Base paths from the model config file, else from model_name and model_base_path.
+
+    ``found`` holds absolute base paths; ``settings`` are its values. Raises ConfigError for a
+    bad file, and when two sources of equal strength differ about a model.
+    """
+    if settings.model_config_file:
+        return _models_of_file(found, settings.model_config_file, cwd)
+    if settings.model_base_path:
+        return _single_model(found, settings.model_name)
+    return {}
+
+
+def unused_settings(found: Layer, settings: Settings) -> Iterator[str]:
+    """Notes on model_name and model_base_path where they have no effect."""
+    if settings.model_config_file and settings.model_base_path:
+        yield (
+            f"model_base_path ({found[_BASE_PATH].origin}) is not used, because "
+            f"model_config_file ({found[_FILE].origin}) names the models"
+        )
+    if _NAME in found and not settings.model_base_path:
+        yield f"model_name ({found[_NAME].origin}) has no effect without model_base_path"
+
+
+def _models_of_file(found: Layer, file: str, cwd: Path) -> dict[Key, Found]:
+    _refuse_stronger_base_path(found)
+    layer: dict[Key, Found] = {}
+    for name, base_path in read_model_config_file(cwd / file, file).items():
+        key = ("models", name, "base_path")
+        layer[key] = Found(base_path, file, Rank.FILE)
+        _refuse_disagreement(key, found, layer[key])
+    return layer
+
+
+def _single_model(found: Layer, name: str) -> dict[Key, Found]:
+    key = ("models", name, "base_path")
+    _refuse_disagreement(key, found, found[_BASE_PATH])
+    return {key: found[_BASE_PATH]}
+
+
+def _refuse_stronger_base_path(found: Layer) -> None:
+    """A base path beside the file is ignored, as in TF Serving; one that overrides it is not."""
+    file, base_path = found[_FILE], found.get(_BASE_PATH)
+    if base_path is not None and base_path.value and base_path.rank > file.rank:
+        raise ConfigError(
+            f"model_base_path ({base_path.origin}) and model_config_file ({file.origin}) both "
+            "say what to serve; leave one of them out"
+        )
+
+
+def _refuse_disagreement(key: Key, found: Layer, other: Found) -> None:
+    table = found.get(key)
+    if table is not None and table.rank == other.rank and table.value != other.value:
+        raise ConfigError(
+            f"{dotted(key)} is {quoted(table.value)} in {table.origin} but "
+            f"{quoted(other.value)} in {other.origin}"
+        )

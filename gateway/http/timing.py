@@ -1,0 +1,23 @@
+"""The Server-Timing header of a predict answer."""
+
+from __future__ import annotations
+
+from batching import Item
+
+
+def server_timing(item: Item) -> str:
+    """Where an answered item's time went, in milliseconds.
+
+    ``queue``: from submission until rows of it were sealed into a batch; ``batch_wait``: from there
+    to the start of the run (hand-off, stacking, padding); ``run``: the batch's run; ``batch_rows``:
+    how many rows shared it.
+    """
+    timing = item.timing
+    assert timing is not None, "the item is answered"
+    queue = (item.first_sealed_at - item.enqueued_at) * 1000
+    wait = (timing.started_at - timing.sealed_at) * 1000
+    run = (timing.finished_at - timing.started_at) * 1000
+    return (
+        f"queue;dur={queue:.3f}, batch_wait;dur={wait:.3f}, run;dur={run:.3f}, "
+        f'batch_rows;desc="{timing.rows}"'
+    )

@@ -1,0 +1,1 @@
+"""Model versions: found on disk, loaded, warmed up, served."""

@@ -1,0 +1,93 @@
+"""From a model's settings and a signature to the batching policy of its queue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from batching import BatchPolicy, Padding, PadInput
+from gateway.backends.base import Signature
+from gateway.config.settings import PadSettings, ResolvedModel
+from gateway.errors import ServingError, invalid_argument
+
+
+def batch_policy(settings: ResolvedModel, signature: Signature, alone_because: str) -> BatchPolicy:
+    """The rules for one signature. ``alone_because`` is a reason not to batch, or empty."""
+    return BatchPolicy(
+        enabled=not alone_because,
+        max_batch_size=settings.max_batch_size,
+        batch_timeout=settings.batch_timeout_ms / 1000,
+        max_queue_rows=settings.max_queue_rows,
+        queue_budget=settings.queue_budget_ms / 1000 or math.inf,
+        allowed_batch_sizes=tuple(settings.allowed_batch_sizes),
+        split=settings.split_large_requests,
+        padding=_padding(settings, signature),
+        isolate=settings.isolate_failures and not signature.stateful,
+    )
+
+
+def warmup_sizes(settings: ResolvedModel, alone_because: str) -> tuple[int, ...]:
+    """Batch sizes to run once before a version takes requests: every allowed one, or the ends of
+    the range when any size is allowed."""
+    if alone_because:
+        return (1,)
+    return tuple(settings.allowed_batch_sizes) or tuple(sorted({1, settings.max_batch_size}))
+
+
+def check_padding(settings: ResolvedModel, signatures: Mapping[str, Signature]) -> None:
+    """Refuse padding rules for names that no signature has."""
+    inputs = {name for signature in signatures.values() for name in signature.inputs}
+    outputs = {name for signature in signatures.values() for name in signature.outputs}
+    for kind, named, known in (
+        ("padding", set(settings.padding), inputs),
+        ("padding", _filled(settings), inputs),
+        ("trim", set(settings.trim), outputs),
+    ):
+        if unknown := named - known:
+            raise _unknown(kind, unknown, known)
+
+
+def _unknown(kind: str, unknown: set[str], known: set[str]) -> ServingError:
+    return invalid_argument(
+        f"{kind} names {', '.join(sorted(unknown))}, but the model has {', '.join(sorted(known))}"
+    )
+
+
+def _filled(settings: ResolvedModel) -> set[str]:
+    names = (n for rule in settings.padding.values() for n in (rule.mask_input, rule.length_input))
+    return {name for name in names if name}
+
+
+def _padding(settings: ResolvedModel, signature: Signature) -> Padding | None:
+    inputs = {
+        name: _pad_input(rule, signature)
+        for name, rule in settings.padding.items()
+        if name in signature.inputs
+    }
+    if not inputs:
+        return None
+    trim: dict[str, dict[int, tuple[str, int]]] = {}
+    for output, axes in settings.trim.items():
+        if output in signature.outputs:
+            references = {axis: _axis_reference(text) for axis, text in axes.items()}
+            trim[output] = {axis: ref for axis, ref in references.items() if ref[0] in inputs}
+    patience = settings.length_patience_ms / 1000
+    return Padding(inputs=inputs, trim=trim, patience=patience)
+
+
+def _pad_input(rule: PadSettings, signature: Signature) -> PadInput:
+    def present(name: str | None) -> str | None:
+        return name if name in signature.inputs else None
+
+    return PadInput(
+        axes=tuple(rule.axes),
+        value=rule.value,
+        buckets=tuple(rule.buckets),
+        mask_input=present(rule.mask_input),
+        length_input=present(rule.length_input),
+    )
+
+
+def _axis_reference(text: str) -> tuple[str, int]:
+    name, _, axis = text.rpartition(":")
+    return name, int(axis)

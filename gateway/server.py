@@ -1,0 +1,170 @@
+"""A serving process from start to exit, as an ordered story."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import uvloop
+
+from gateway import __version__
+from gateway.app import Gateway
+from gateway.backends.base import Backend
+from gateway.config.settings import Settings
+from gateway.errors import ServingError
+from gateway.example import curl_line
+from gateway.http.listener import Listener, PortBusyError
+from gateway.logs import configure
+
+logger = logging.getLogger(__name__)
+
+EXIT_OK, EXIT_CONFIG, EXIT_MODEL, EXIT_PORT = 0, 3, 4, 5
+
+SWITCH_INTERVAL_SECONDS = 1e-4
+"""How soon a device thread gets the interpreter back from a busy event loop. At Python's 5 ms a
+busy loop halves the batches a second."""
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    0 after everything in flight was answered, 4 when no model could be loaded, 5 when the port is
+    taken, 3 when the settings do not fit this host.
+    """
+    flush_logs = configure(settings.log_level, settings.log_format)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(_serve(settings))
+            _exit_now(code, flush_logs)
+    except KeyboardInterrupt:
+        _exit_now(130, flush_logs)
+    return code
+
+
+def _exit_now(code: int, flush_logs: Callable[[], None]) -> None:
+    """Leave without joining threads: a hung device would hold the process for ever."""
+    flush_logs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _serve(settings: Settings) -> int:
+    stop = _stop_requests()
+    started = time.monotonic()
+    backend = await asyncio.to_thread(_load_backend)
+    try:
+        gateway = Gateway(settings, backend)
+    except ServingError as error:
+        return _give_up(EXIT_CONFIG, error.message)
+    listener = Listener(gateway.make_server(), settings.host, settings.rest_api_port)
+    try:
+        port = await listener.start()
+    except PortBusyError as error:
+        return _give_up(EXIT_PORT, str(error))
+    except OSError as error:
+        return _give_up(EXIT_PORT, f"cannot listen on {settings.host}: {error.strerror}")
+    _say(f"Tensorgate {__version__}, {backend.description}, on {_devices(gateway)}")
+    loading = asyncio.create_task(gateway.manager.load_all())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if loading.done():
+        loading.result()
+        if not any(entry.ready for entry in gateway.registry.models.values()):
+            return _give_up(EXIT_MODEL, _problems(gateway))
+        _say_ready(gateway, settings, port, time.monotonic() - started)
+        await stopping
+    await _stop(gateway, listener, settings.drain_timeout_s)
+    return EXIT_OK
+
+
+def _load_backend() -> Backend:
+    from gateway.backends.tensorflow import TensorFlowBackend
+
+    return TensorFlowBackend()
+
+
+class _StopRequests:
+    """SIGTERM and SIGINT: the first asks for a drain, the second leaves at once."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+
+    def __call__(self, number: int) -> None:
+        if self._asked.is_set():
+            os._exit(128 + number)
+        self._asked.set()
+
+    async def wait(self) -> None:
+        await self._asked.wait()
+
+
+def _stop_requests() -> _StopRequests:
+    requests = _StopRequests()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, requests, number)
+    return requests
+
+
+async def _stop(gateway: Gateway, listener: Listener, seconds: float) -> None:
+    """Not ready; no new connections; last requests of the open ones; their answers; the end."""
+    gateway.router.draining = True
+    await listener.stop_accepting()
+    try:
+        async with asyncio.timeout(seconds):
+            await listener.say_goodbye()
+            while gateway.router.in_flight:  # noqa: ASYNC110 - seldom, and for milliseconds
+                await asyncio.sleep(0.005)
+            await gateway.drain()
+    except TimeoutError:
+        logger.warning(
+            "stopped with requests unanswered", extra={"requests": gateway.router.in_flight}
+        )
+    gateway.close()
+    await listener.close()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the start-up lines are the program's output
+
+
+def _give_up(code: int, reason: str) -> int:
+    print(f"tensorgate: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+    return code
+
+
+def _devices(gateway: Gateway) -> str:
+    return ", ".join(executor.name for executor in gateway.pool.executors)
+
+
+def _problems(gateway: Gateway) -> str:
+    problems = (
+        f"model {name}: {problem.message if (problem := entry.problem()) else 'not loaded'}"
+        for name, entry in gateway.registry.models.items()
+    )
+    return "; ".join(problems)
+
+
+def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: float) -> None:
+    entries = gateway.registry.models
+    serving = [f"{name} v{e.latest.version}" for name, e in entries.items() if e.latest]
+    listed = ", ".join(serving[:8]) + (f" and {len(serving) - 8} more" if serving[8:] else "")
+    _say(f"Serving {listed} (ready in {seconds:.1f} s)")
+    failed = [name for name, entry in entries.items() if not entry.ready]
+    if failed:
+        _say(f"Not loaded, see the log: {', '.join(failed)}")
+    if settings.port:
+        _say(f"gRPC is not served by this version: nothing listens on port {settings.port}")
+    host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "localhost"  # noqa: S104
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    _say(f"REST on {url}, metrics on {url}/metrics")
+    example = next((e.latest for e in entries.values() if e.latest), None)
+    if example is not None:
+        _say(curl_line(example, url))

@@ -1,0 +1,294 @@
+"""The command line, up to the call of the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import __version__
+from gateway.cli import cli
+from gateway.config import Settings
+from gateway.config.sections import SECTIONS
+
+
+class Server:
+    """In place of gateway.server: keeps the settings it was run with."""
+
+    def __init__(self) -> None:
+        self.settings: Settings | None = None
+        self.exit_code = 0
+
+    def run(self, settings: Settings) -> int:
+        self.settings = settings
+        return self.exit_code
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    fake = Server()
+    module = ModuleType("gateway.server")
+    module.run = fake.run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gateway.server", module)
+    return fake
+
+
+@pytest.fixture
+def demo_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Folders in which a demo model was asked for."""
+    asked: list[Path] = []
+
+    def ensure_demo_model(directory: Path) -> tuple[str, Path]:
+        asked.append(directory)
+        if directory.name == "readonly":
+            raise PermissionError(13, "Permission denied")
+        return "demo", directory / "demo"
+
+    module = ModuleType("gateway.demo")
+    module.ensure_demo_model = ensure_demo_model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gateway.demo", module)
+    return asked
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in list(os.environ):
+        if variable.startswith(("GATEWAY_", "MODEL_", "XDG_")):
+            monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+
+
+def invoke(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env=environment, prog_name="tensorgate")
+
+
+def test_serve_runs_the_server_with_the_settings(server: Server) -> None:
+    result = invoke("serve", "--model_base_path=/m", "--max_batch_size", "8")
+    assert (result.exit_code, result.output) == (0, "")
+    assert server.settings is not None
+    assert server.settings.max_batch_size == 8
+    assert server.settings.model_names() == ("default",)
+
+
+def test_the_servers_exit_code_is_ours(server: Server) -> None:
+    server.exit_code = 4
+    assert invoke("serve", "--model_base_path=/m").exit_code == 4
+
+
+def test_the_command_line_of_tensorflow_model_server(server: Server) -> None:
+    result = invoke("--port=8500", "--rest_api_port=9000", "--model_name=m", "--model_base_path=/m")
+    assert result.exit_code == 0
+    assert server.settings is not None
+    assert (server.settings.rest_api_port, server.settings.port) == (9000, 8500)
+    assert server.settings.model_names() == ("m",)
+    assert result.stderr == (
+        "note: gRPC is not served by this version: port 8500 (flag --port) stays closed\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--max_batch_size=8"],
+        ["--max_batch_size", "8"],
+        ["--max-batch-size=8"],
+        ["--max-batch-size", "8"],
+        ["--max-batch_size=4", "--max_batch_size=8"],
+    ],
+)
+def test_spellings_of_a_flag(server: Server, arguments: list[str]) -> None:
+    assert invoke("serve", "--model-base-path=/m", *arguments).exit_code == 0
+    assert server.settings is not None
+    assert server.settings.max_batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        ([], False),
+        (["--server_timing"], True),
+        (["--server-timing"], True),
+        (["--server_timing=true"], True),
+        (["--server_timing", "true"], True),
+        (["--server_timing=false"], False),
+    ],
+)
+def test_spellings_of_a_switch(server: Server, arguments: list[str], value: bool) -> None:
+    assert invoke("serve", *arguments, "--model_base_path=/m").exit_code == 0
+    assert server.settings is not None
+    assert server.settings.server_timing is value
+
+
+def test_the_environment_is_read(server: Server) -> None:
+    assert invoke("serve", MODEL_NAME="m", GATEWAY_MODEL__M__MAX_BATCH_SIZE="8").exit_code == 0
+    assert server.settings is not None
+    assert server.settings.for_model("m").max_batch_size == 8
+
+
+@pytest.mark.parametrize(
+    "arguments", [["serve"], ["demo"], ["config", "show"], ["--model_base_path=/m"]]
+)
+def test_a_bad_configuration_is_one_line_and_exit_code_3(
+    server: Server, demo_folders: list[Path], arguments: list[str]
+) -> None:
+    result = invoke(*arguments, "--max_batch_size=0")
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert result.stderr == (
+        "tensorgate: max_batch_size must be at least 1, not 0 (flag --max_batch_size)\n"
+    )
+    assert server.settings is None
+
+
+def test_nothing_to_serve_is_exit_code_3(server: Server) -> None:
+    result = invoke("serve")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("tensorgate: no model to serve")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["serve", "--max_batchsize=8"], "--max_batch_size"),
+        (["--max_batchsize=8"], "--max_batch_size"),
+        (["config", "show", "--hosts=x"], "--host"),
+        (["serv"], "serv"),
+        (["serve", "stray"], "stray"),
+        (["serve", "--enable_batching"], "requests are batched already"),
+        (["--monitoring-config-file=x"], "not supported by this version"),
+    ],
+)
+def test_usage_mistakes_are_exit_code_2(server: Server, arguments: list[str], hint: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert hint in result.stderr.splitlines()[-1]
+    assert server.settings is None
+
+
+def test_config_show_as_text() -> None:
+    result = invoke("config", "show", "--max-batch-size=8", GATEWAY_HOST="::")
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.output.splitlines()]
+    assert ["max_batch_size", "8", "flag", "--max_batch_size"] in lines
+    assert ["host", '"::"', "environment", "GATEWAY_HOST"] in lines
+    assert ["rest_api_port", "8501", "default"] in lines
+
+
+def test_config_show_as_json() -> None:
+    result = invoke("config", "show", "--json", "--model_base_path=/m", "--batching=off")
+    document = json.loads(result.output)
+    assert document["settings"]["batching"] == {"value": "off", "origin": "flag --batching"}
+    assert document["models"]["default"]["batching"]["origin"] == "inherited, flag --batching"
+
+
+def test_config_show_takes_the_toml_file(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text("max_batch_size = 8")
+    output = invoke("config", "show", "--config", "other.toml").output
+    assert ["max_batch_size", "8", "other.toml"] in [line.split() for line in output.splitlines()]
+
+
+def test_demo_serves_the_demo_model(
+    server: Server, demo_folders: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "tensorgate.toml").write_text("model_config_file = 'missing.conf'")
+    result = invoke("demo", "--demo-dir=kept", "--rest_api_port=0")
+    assert (result.exit_code, result.output) == (0, "")
+    assert server.settings is not None
+    assert server.settings.rest_api_port == 0
+    assert server.settings.for_model("demo").base_path == tmp_path / "kept" / "demo"
+    assert demo_folders == [Path("kept")]
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/tensorgate/demo-models"),
+        ({"HOME": "/home/me"}, "/home/me/.cache/tensorgate/demo-models"),
+        (
+            {"HOME": "/home/me", "XDG_CACHE_HOME": "relative"},
+            "/home/me/.cache/tensorgate/demo-models",
+        ),
+    ],
+)
+def test_where_the_demo_model_is_kept(
+    server: Server,
+    demo_folders: list[Path],
+    environment: dict[str, str],
+    folder: str,
+) -> None:
+    assert invoke("demo", **environment).exit_code == 0
+    assert demo_folders == [Path(folder)]
+
+
+def test_a_demo_folder_that_cannot_be_written(server: Server, demo_folders: list[Path]) -> None:
+    result = invoke("demo", "--demo_dir=readonly")
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "tensorgate: the demo model cannot be kept in readonly: Permission denied\n"
+    )
+
+
+def test_the_demo_has_no_model_flags() -> None:
+    assert invoke("demo", "--model_name=m").exit_code == 2
+
+
+def test_version() -> None:
+    assert invoke("--version").output == f"tensorgate, version {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_fits_a_screen(flag: str) -> None:
+    result = invoke(flag)
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) <= 24
+    assert max(map(len, result.output.splitlines())) <= 80
+    assert "Commands:" in result.output
+
+
+def test_help_of_serve_has_every_flag_under_its_heading() -> None:
+    output = invoke("serve", "--help").output
+    position = 0
+    for heading, settings in SECTIONS.items():
+        for text in (f"\n{heading}:\n", *(f"\n  --{name} " for name in settings)):
+            assert output.find(text, position) >= 0, text
+            position = output.find(text, position)
+    assert "[default: 8501]" in output
+    assert "--config FILE" in output
+
+
+def test_an_interrupt_while_configuring_is_no_traceback(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.cli.load", interrupted)
+    result = invoke("serve")
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "Aborted!"
+
+
+def test_the_module_is_the_command_and_needs_neither_tensorflow_nor_aiohttp(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import runpy, sys, atexit\n"
+        "heavy = {'tensorflow', 'aiohttp', 'numpy', 'google'}\n"
+        "atexit.register(lambda: print('imported', sorted(heavy & sys.modules.keys())))\n"
+        "sys.argv = ['tensorgate', 'config', 'show']\n"
+        "runpy.run_module('gateway', run_name='__main__')\n"
+    )
+    root = Path(__file__).parents[2]
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert result.stdout.startswith("SETTING")
+    assert result.stdout.splitlines()[-1] == "imported []"
