@@ -62,7 +62,7 @@ def refusal(
         retry_after = predicted_wait(backlog, 0, policy, latency, executors)
         message = f"{backlog.rows} rows wait already; at most {policy.max_queue_rows} may"
         return Refusal(DropReason.FULL, QueueFull(message, retry_after=retry_after))
-    budget = min(policy.queue_budget, time_left)
+    budget = policy.queue_budget if policy.queue_budget < time_left else time_left
     if budget == math.inf:
         return None
     wait = predicted_wait(backlog, rows, policy, latency, executors)

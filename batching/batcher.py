@@ -18,28 +18,25 @@ from typing import Any, Self
 from numpy.typing import DTypeLike
 
 from batching.admission import Backlog, refusal
+from batching.answers import Answers
 from batching.clock import Clock, LoopClock
 from batching.compatibility import describe
-from batching.errors import BatchFailed, BatchingError, Closed, DeadlineExceeded, ItemTooLarge
+from batching.errors import BatchingError, Closed, DeadlineExceeded, ItemTooLarge
 from batching.executor import Job
 from batching.isolation import RerunBudget
-from batching.item import Inputs, Item, Outputs, RunTiming
+from batching.item import Inputs, Item
 from batching.latency import LatencyModel
 from batching.observe import (
     BatcherStatistics,
-    BatchingDisabled,
     BatchReleased,
     DropReason,
-    Event,
-    ItemDropped,
     Observer,
     ignore,
 )
 from batching.policy import BatchPolicy
 from batching.pool import DevicePool
 from batching.queue import BatchQueue
-from batching.runner import BatchJob, BatchOutcome, RunFunction
-from batching.scatter import deliver
+from batching.runner import BatchJob, RunFunction
 from batching.tally import Tally
 from batching.tensors import Assembler
 from batching.wakeup import Wakeup
@@ -80,13 +77,19 @@ class Batcher:
         self._run_on = dict(run_on or {})
         self._assembler = Assembler(self.policy, dtypes)
         self._budget = RerunBudget(self.policy.rerun_seconds_per_minute)
-        self._observer = observer
         self._queue: BatchQueue[Item] = BatchQueue(self.policy)
         self._running: set[BatchJob] = set()
         self._tally = Tally()
+        self._answers = Answers(self.name, self._queue, self._tally, observer, self._now)
         self._pool = pool
         self._seat = pool.join(self, executors)
         self._wakeup = Wakeup(self._clock, self._tick)
+        self._discard = self._cancelled
+        self._most_rows = self.policy.max_item_rows
+        # Up to so many rows in the queue nothing can speak against an item (without a deadline).
+        self._batch_rows = self.policy.max_batch_size
+        unbounded = self.policy.queue_budget == math.inf
+        self._free_rows = self.policy.max_queue_rows if unbounded else self._batch_rows
         self._draining = False
         self._closed = False
         self._empty: asyncio.Future[None] | None = None
@@ -133,11 +136,17 @@ class Batcher:
         if key is None:
             inputs = self._assembler.as_arrays(inputs)
             rows, key, length = describe(inputs, self.policy)
-        self._admit(rows, deadline, now)
-        item = Item(self._loop, inputs, rows, key, length, now, deadline, self._cancelled)
+        if self._draining or deadline <= now or rows > self._most_rows:
+            raise self._refusal(rows, deadline, now)
+        queue = self._queue
+        if queue.rows + rows > (self._free_rows if deadline == math.inf else self._batch_rows):
+            self._admit(rows, deadline - now)
+        future = self._loop.create_future()
+        item = Item(future, inputs, rows, key, length, now, deadline, self._discard)
         self._tally.submitted += 1
-        self._queue.offer(item)
-        self._pool.wake(self._seat, now)
+        queue.offer(item)
+        if not self._seat.waiting:
+            self._pool.wake(self._seat, now)
         if deadline < self._wakeup.at:
             self._wakeup.arm(deadline)
         return item
@@ -166,12 +175,9 @@ class Batcher:
             return
         self._draining = self._closed = True
         self._wakeup.disarm()
-        waiting = self._queue.clear()
-        for item in waiting:
-            self._drop(item, DropReason.CLOSED, Closed(f"{self.name} was closed"))
-        for job in self._running:
-            for item in job.items():
-                self._drop(item, DropReason.CLOSED, Closed(f"{self.name} was closed"))
+        unanswered = self._queue.clear() + [i for job in self._running for i in job.items()]
+        for item in unanswered:
+            self._answers.drop(item, DropReason.CLOSED, Closed(f"{self.name} was closed"))
         self._pool.leave(self._seat)
         self._signal_if_empty()
 
@@ -191,10 +197,10 @@ class Batcher:
         run = self._run_on.get(executor, self._run)
         job = BatchJob(batch, run, self._assembler, self.policy, self._budget, self._now, executor)
         self._running.add(job)
-        for item, start, _ in batch.slices:
-            if start == 0:
-                item.first_sealed_at = now
-        self._observe(
+        item, start, stop = batch.slices[-1]
+        if start == 0 and stop < item.rows:
+            item.first_sealed_at = now
+        self._answers.observe(
             BatchReleased(
                 batch.reason,
                 batch.rows,
@@ -212,11 +218,13 @@ class Batcher:
         try:
             if error is not None:
                 raise error
-            self._answer(job, result)
+            self._answers.give(job, result)
+            if result.runs and not result.reruns:
+                self.latency.record(result.padded_rows, result.run_seconds)
         except BaseException as raised:
             if not isinstance(raised, BatchingError):
                 logger.exception("%s: a batch could not be completed", self.name, exc_info=raised)
-            self._fail(job, raised)
+            self._answers.fail(job.items(), raised)
         finally:
             self._signal_if_empty()
 
@@ -227,103 +235,40 @@ class Batcher:
 
     # Inside.
 
-    def _admit(self, rows: int, deadline: float, now: float) -> None:
+    def _refusal(self, rows: int, deadline: float, now: float) -> BatchingError:
         if self._draining:
-            raise Closed(f"{self.name} takes no more requests")
+            self._answers.refused(DropReason.CLOSED, rows)
+            return Closed(f"{self.name} takes no more requests")
         if deadline <= now:
-            self._refused(DropReason.EXPIRED, rows)
-            raise DeadlineExceeded("the deadline had passed on arrival")
-        limit = self.policy.max_item_rows
-        if rows > limit:
-            self._refused(DropReason.TOO_LARGE, rows)
-            raise ItemTooLarge(rows, limit)
-        waiting = self._queue.rows
-        if waiting + rows > self.policy.max_batch_size:
-            backlog = Backlog(waiting, self._queue.items, self._queue.single)
-            executors = len(self._seat.allowed)
-            refused = refusal(backlog, rows, deadline - now, self.policy, self.latency, executors)
-            if refused is not None:
-                self._refused(refused.reason, rows)
-                raise refused.error
+            self._answers.refused(DropReason.EXPIRED, rows)
+            return DeadlineExceeded("the deadline had passed on arrival")
+        self._answers.refused(DropReason.TOO_LARGE, rows)
+        return ItemTooLarge(rows, self._most_rows)
 
-    def _refused(self, reason: DropReason, rows: int) -> None:
-        self._tally.rejected += 1
-        self._observe(ItemDropped(reason, rows, 0.0))
-
-    def _answer(self, job: BatchJob, outcome: BatchOutcome) -> None:
-        timing = job.timing(outcome)
-        if outcome.runs and not outcome.reruns:
-            self.latency.record(outcome.padded_rows, outcome.run_seconds)
-        if outcome.unsplittable and not self._queue.single:
-            self._queue.run_singly()
-            self._observe(BatchingDisabled(outcome.unsplittable))
-        failed = 0
-        for part, result in zip(outcome.parts, outcome.results, strict=True):
-            failed += isinstance(result, Exception)
-            self._settle(part, result, timing)
-        self._tally.batch(job.batch.rows, outcome)
-        self._observe(job.record(outcome, failed))
-
-    def _settle(
-        self, part: tuple[Item, int, int], result: Outputs | Exception, timing: RunTiming
-    ) -> None:
-        item, start, stop = part
-        if item.done():
-            return
-        try:
-            if not isinstance(result, Exception):
-                self._tally.answered += deliver(part, result, timing)
-        except Exception as error:
-            logger.exception("%s: parts of a request could not be put together", self.name)
-            result = error
-        if isinstance(result, Exception):
-            self._queue.discard(item)
-            self._fail_item(item, result)
-        if stop - start == item.rows:
-            item.release_inputs()
-
-    def _fail_item(self, item: Item, error: BaseException) -> None:
-        if item.done():
-            return
-        self._tally.failed += 1
-        # A future refuses StopIteration, which would end the coroutine that awaits it.
-        storable = isinstance(error, Exception) and not isinstance(error, StopIteration)
-        item.set_exception(error if storable else _batch_failed(error))
-
-    def _fail(self, job: BatchJob, error: BaseException) -> None:
-        """The batch as a whole came to nothing."""
-        for item in job.items():
-            self._queue.discard(item)
-            self._fail_item(item, _batch_failed(error))
+    def _admit(self, rows: int, time_left: float) -> None:
+        queue = self._queue
+        backlog = Backlog(queue.rows, queue.items, queue.single)
+        executors = len(self._seat.allowed)
+        refused = refusal(backlog, rows, time_left, self.policy, self.latency, executors)
+        if refused is not None:
+            self._answers.refused(refused.reason, rows)
+            raise refused.error
 
     def _fail_everything(self, error: Exception) -> None:
         """The queue itself is broken: no item of it may wait for ever."""
         logger.error("%s: the queue failed", self.name, exc_info=error)
-        for item in self._queue.clear():
-            self._fail_item(item, _batch_failed(error))
+        self._answers.fail(self._queue.clear(), error)
         self._signal_if_empty()
 
     def _cancelled(self, item: Item) -> None:
-        self._queue.discard(item)
-        self._tally.cancelled += 1
-        self._observe(ItemDropped(DropReason.CANCELLED, item.rows, self._now() - item.enqueued_at))
+        self._answers.cancelled(item)
         self._signal_if_empty()
 
     def _expire(self, now: float) -> None:
         for item in self._queue.expire(now):
             waited = now - item.enqueued_at
             error = DeadlineExceeded(f"no answer within {waited * 1000:.0f} ms")
-            self._drop(item, DropReason.EXPIRED, error)
-
-    def _drop(self, item: Item, reason: DropReason, error: BatchingError) -> None:
-        if item.done():
-            return
-        if reason is DropReason.EXPIRED:
-            self._tally.expired += 1
-        else:
-            self._tally.failed += 1
-        item.set_exception(error)
-        self._observe(ItemDropped(reason, item.rows, self._now() - item.enqueued_at))
+            self._answers.drop(item, DropReason.EXPIRED, error)
 
     def _tick(self) -> None:
         now = self._now()
@@ -338,15 +283,3 @@ class Batcher:
             if not self._empty.done():
                 self._empty.set_result(None)
             self._empty = None
-
-    def _observe(self, event: Event) -> None:
-        try:
-            self._observer(event)
-        except Exception:
-            logger.exception("%s: an observer failed", self.name)
-
-
-def _batch_failed(error: BaseException) -> BatchFailed:
-    failed = BatchFailed("the batch could not be completed")
-    failed.__cause__ = error
-    return failed

@@ -101,10 +101,14 @@ def _take_in_order(lane: Lane[E], policy: BatchPolicy) -> list[Slice[E]]:
                 if _may_split(entry, policy):
                     slices.append(_take_part(lane, entry, room))
                 break
-            slices.append(_take_whole(lane, entry))
+            slices.append((entry, entry.taken, entry.rows))
+            entry.taken = entry.rows
+            entry.queued = False
+            lane.rows -= left
             room -= left
+        else:
+            lane.dead -= 1
         entries.popleft()
-        lane.dead -= 1
     return slices
 
 

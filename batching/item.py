@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,11 +27,11 @@ class RunTiming:
     executor: str
 
 
-class Item(asyncio.Future[Outputs]):
-    """A request's rows. Await it for its outputs; cancel it and its waiting rows leave at once.
+class Item:
+    """A request's rows, and the future of its answer. Await it for the outputs.
 
-    It is one object instead of a future and a record because two allocations a request show up
-    at a million requests a second.
+    Cancelling it, or the task that awaits it, takes its waiting rows out of the queue at once. It
+    wraps a plain future because the event loop awaits no other kind as cheaply.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class Item(asyncio.Future[Outputs]):
         "deadline",
         "enqueued_at",
         "first_sealed_at",
+        "future",
         "inputs",
         "key",
         "length",
@@ -51,7 +52,7 @@ class Item(asyncio.Future[Outputs]):
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[Outputs],
         inputs: Inputs,
         rows: int,
         key: Hashable,
@@ -60,7 +61,7 @@ class Item(asyncio.Future[Outputs]):
         deadline: float,
         discard: Callable[[Item], None],
     ) -> None:
-        super().__init__(loop=loop)
+        self.future = future
         self.inputs = inputs
         self.rows = rows
         self.key = key
@@ -77,18 +78,56 @@ class Item(asyncio.Future[Outputs]):
         self.parts: dict[int, tuple[int, Outputs]] | None = None
         """Number of rows and outputs by first row, while an item that was split is incomplete."""
         self.first_sealed_at = 0.0
+        """When the first rows of an item that was split were sealed; else 0."""
         self.timing: RunTiming | None = None
         """The batch that completed it; None until then."""
         self._discard = discard
 
-    def cancel(self, msg: Any = None) -> bool:
-        """Give the request up. A batch that already holds rows of it runs on for its neighbours."""
-        cancelled = super().cancel(msg)
+    def __repr__(self) -> str:
+        return f"<Item rows={self.rows} taken={self.taken} {self.future!r}>"
+
+    def __await__(self) -> Generator[Any, None, Outputs]:
+        try:
+            return (yield from self.future)
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
+
+    @property
+    def queue_seconds(self) -> float:
+        """From submission until its first rows were sealed; the item must be answered."""
+        assert self.timing is not None, "the item is answered"
+        return (self.first_sealed_at or self.timing.sealed_at) - self.enqueued_at
+
+    def cancel(self) -> bool:
+        """Give the request up; False when it is done already. A batch that holds rows of it runs
+        on for its neighbours."""
+        cancelled = self.future.cancel()
         if cancelled:
-            self._discard(self)
+            self._give_up()
         return cancelled
 
-    def release_inputs(self) -> None:
-        """Drop the inputs, so that they do not live as long as the last reference to the item.
-        Only once no batch holds rows of it."""
-        self.inputs = cast("Inputs", None)
+    def _give_up(self) -> None:
+        """Tell the batcher, once: cancelling an item also wakes those who await it."""
+        discard, self._discard = self._discard, _ignore
+        discard(self)
+
+    def done(self) -> bool:
+        """Whether the item has its outcome."""
+        return self.future.done()
+
+    def cancelled(self) -> bool:
+        """Whether the outcome is that it was cancelled."""
+        return self.future.cancelled()
+
+    def result(self) -> Outputs:
+        """The outputs of a done item; raises what it failed with."""
+        return self.future.result()
+
+    def exception(self) -> BaseException | None:
+        """What a done item failed with."""
+        return self.future.exception()
+
+
+def _ignore(item: Item) -> None:
+    pass

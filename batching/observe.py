@@ -6,6 +6,7 @@ an exception in one is logged and does not reach the batcher.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -58,7 +59,7 @@ class BatchDone:
     padded_rows: int
     """Rows that ran: ``rows`` rounded up to an allowed batch size."""
     items: int
-    queue_waits: tuple[float, ...]
+    queue_waits: Sequence[float]
     """Per item, from submission to sealing."""
     assembly_seconds: float
     """From sealing to the start of the run: hand-off, stacking, padding."""

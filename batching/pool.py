@@ -53,6 +53,7 @@ class Seat:
         """Virtual start time: device seconds used, lifted to the others' level after idleness."""
         self.running = 0
         self.waiting = False
+        """Has rows, and nothing to gain from another wake before it was asked for a batch."""
         self.used_at = -math.inf
 
 
@@ -93,11 +94,11 @@ class DevicePool:
     def wake(self, seat: Seat, now: float) -> None:
         """A batcher has rows. Dispatch happens once per loop iteration, so that requests which
         arrive together are sealed together."""
-        seat.used_at = now
         if not seat.waiting:
             if seat.running == 0:
                 self._level(seat)
             seat.waiting = True
+            seat.used_at = now
         if self._idle and not self._dispatching:
             self._dispatching = True
             self._loop.call_soon(self._dispatch)
@@ -153,6 +154,7 @@ class DevicePool:
             return False
         self._idle.remove(executor)
         seat.running += 1
+        seat.used_at = now
         executor.execute(job, partial(self._finished, seat, executor, job, now))
         return True
 

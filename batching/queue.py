@@ -92,9 +92,10 @@ class BatchQueue(Generic[E]):
         oldest = lane.head().enqueued_at
         slices = take_slices(lane, self._policy, now)
         rows = 0
-        for entry, start, stop in slices:
+        for _, start, stop in slices:
             rows += stop - start
-            self.items -= not entry.queued
+        # Only the last entry of a batch can have rows left.
+        self.items -= len(slices) - slices[-1][0].queued
         self.rows -= rows
         if lane.rows == 0:
             del self._lanes[key]

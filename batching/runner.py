@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,9 +71,9 @@ class BatchJob:
         self._now = now
         self._outcome = BatchOutcome()
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> list[Item]:
         """The items with rows in this batch."""
-        return (item for item, _, _ in self.batch.slices)
+        return [item for item, _, _ in self.batch.slices]
 
     def timing(self, outcome: BatchOutcome) -> RunTiming:
         """What its items are told of the batch."""
@@ -94,9 +94,9 @@ class BatchJob:
             rows=batch.rows,
             padded_rows=outcome.padded_rows,
             items=len(batch.slices),
-            queue_waits=tuple(
+            queue_waits=[
                 batch.sealed_at - item.enqueued_at for item, start, _ in batch.slices if start == 0
-            ),
+            ],
             assembly_seconds=outcome.started_at - batch.sealed_at,
             run_seconds=outcome.run_seconds,
             padding_ratio=outcome.padding_ratio,
@@ -107,7 +107,7 @@ class BatchJob:
     def __call__(self) -> BatchOutcome:
         outcome = self._outcome
         # Cancelled or expired between sealing and now. Later ones run and are not answered.
-        outcome.parts = [part for part in self.batch.slices if not part[0].done()]
+        outcome.parts = [part for part in self.batch.slices if not part[0].future.done()]
         outcome.started_at = self._now()
         if outcome.parts:
             outcome.results = self._results(outcome.parts)

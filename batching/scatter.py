@@ -15,7 +15,7 @@ def deliver(part: tuple[Item, int, int], outputs: Outputs, timing: RunTiming) ->
     item, start, stop = part
     if stop - start == item.rows:
         item.timing = timing
-        item.set_result(outputs)
+        item.future.set_result(outputs)
         return True
     if item.parts is None:
         item.parts = {}
@@ -25,7 +25,7 @@ def deliver(part: tuple[Item, int, int], outputs: Outputs, timing: RunTiming) ->
     rejoined = _rejoined([item.parts[start][1] for start in sorted(item.parts)])
     item.parts = None
     item.timing = timing
-    item.set_result(rejoined)
+    item.future.set_result(rejoined)
     return True
 
 

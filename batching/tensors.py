@@ -84,7 +84,7 @@ class Assembler:
 
     def assemble(self, parts: Sequence[Part]) -> Batch:
         """One batch of several parts, or of a part that may be padded. Parts share one key."""
-        rows = sum(stop - start for _, start, stop in parts)
+        rows = sum([stop - start for _, start, stop in parts])
         padded_rows = self._policy.round_up(rows)
         names = self._names(parts)
         lengths = self._common_lengths(parts)
@@ -126,7 +126,7 @@ class Assembler:
             inputs = self._fill(inputs, [part], lengths, rows)
         return Batch(inputs, rows, rows, {}, 0.0)
 
-    def split(self, batch: Batch, outputs: Outputs, parts: Sequence[Part]) -> list[Outputs]:
+    def split(self, batch: Batch, outputs: Outputs, parts: Sequence[Part]) -> Sequence[Outputs]:
         """Each part's own rows (views), trimmed to its own lengths.
 
         Raises UnsplittableOutput when an output has no axis 0 of the batch's size, or a trimmed
@@ -137,12 +137,13 @@ class Assembler:
                 raise UnsplittableOutput(
                     f"output {name!r} has shape {list(output.shape)}, not {batch.padded_rows} rows"
                 )
-        answers: list[Outputs] = []
-        row = 0
-        for _, start, stop in parts:
-            end = row + stop - start
-            answers.append({name: output[row:end] for name, output in outputs.items()})
-            row = end
+        answers: list[dict[str, Array]] = [{} for _ in parts]
+        for name, output in outputs.items():
+            row = 0
+            for answer, (_, start, stop) in zip(answers, parts, strict=True):
+                end = row + stop - start
+                answer[name] = output[row:end]
+                row = end
         return self._trim(batch, answers, parts)
 
     def trim_whole(self, batch: Batch, outputs: Outputs, part: Part) -> Outputs:
@@ -167,7 +168,7 @@ class Assembler:
             else cast("Any", item.inputs[name])[start:stop]
             for item, start, stop in parts
         ]
-        if all(isinstance(value, list) for value in values):
+        if set(map(type, values)) == {list}:
             stacked = np.array([row for value in values for row in value], self._dtypes.get(name))
             if padded_rows == rows:
                 return stacked, stacked.size
@@ -267,7 +268,9 @@ class Assembler:
             out[rows:] = out[rows - 1]
         return out
 
-    def _trim(self, batch: Batch, answers: list[Outputs], parts: Sequence[Part]) -> list[Outputs]:
+    def _trim(
+        self, batch: Batch, answers: Sequence[Outputs], parts: Sequence[Part]
+    ) -> Sequence[Outputs]:
         if self._padding is None or not self._padding.trim or not batch.lengths:
             return answers
         return [

@@ -77,7 +77,7 @@ def demo(demo_dir: Path | None, **flags: str | None) -> NoReturn:
     try:
         name, base_path = ensure_demo_model(directory)
     except OSError as error:
-        _fail(f"the demo model cannot be kept in {directory}: {error.strerror}")
+        _fail(f"the demo model cannot be kept in {directory}: {error.strerror or error}")
     model = {"model_name": name, "model_base_path": str(base_path), "model_config_file": ""}
     _serve(_given(flags) | model)
 

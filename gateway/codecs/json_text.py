@@ -39,7 +39,7 @@ def quote(value: Any) -> str:
     pieces: list[str] = []
     size = 0
     for piece in _ENCODER.iterencode(value):
-        pieces.append(piece[:_LIMIT])
+        pieces.append(piece)
         size += len(piece)
         if size > _LIMIT:
             break

@@ -23,7 +23,6 @@ _EXPECTED = {
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",
     "string_too_short": "a text of at least {min_length}",
-    "too_short": "a list of at least {min_length}",
 }
 
 

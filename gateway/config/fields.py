@@ -52,6 +52,12 @@ def _ascending(numbers: tuple[int, ...]) -> tuple[int, ...]:
     return numbers
 
 
+def _not_empty(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if not numbers:
+        raise ValueError("must name at least one")
+    return numbers
+
+
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) < len(values):
         raise ValueError("must not name anything twice")
@@ -115,7 +121,7 @@ Sizes = Annotated[tuple[Count, ...], BeforeValidator(_list_to_tuple), AfterValid
 Axes = Annotated[
     tuple[Count, ...],
     BeforeValidator(_list_to_tuple),
-    Field(min_length=1),
+    AfterValidator(_not_empty),
     AfterValidator(_ascending),
 ]
 Alias = Annotated[str, Field(min_length=1)]

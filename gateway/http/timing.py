@@ -14,7 +14,7 @@ def server_timing(item: Item) -> str:
     """
     timing = item.timing
     assert timing is not None, "the item is answered"
-    queue = (item.first_sealed_at - item.enqueued_at) * 1000
+    queue = item.queue_seconds * 1000
     wait = (timing.started_at - timing.sealed_at) * 1000
     run = (timing.finished_at - timing.started_at) * 1000
     return (

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from cli_fakes import Server
 
 from gateway.config import ConfigError, Loaded, load
+
+MODELS_FILE = """
+model_config_list {
+  config { name: "a" base_path: "/models/a" model_platform: "tensorflow" }
+  config { name: "b" base_path: "/models/b" model_platform: "tensorflow" }
+}
+"""
 
 Configure = Callable[..., Loaded]
 Refuse = Callable[..., str]
@@ -41,3 +52,45 @@ def refuse(configure: Configure) -> Refuse:
         return message
 
     return call
+
+
+@pytest.fixture
+def models_file(tmp_path: Path) -> str:
+    """Name of a model config file with the models a and b, in the working folder."""
+    (tmp_path / "models.conf").write_text(MODELS_FILE)
+    return "models.conf"
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty working folder, and none of our variables."""
+    for variable in list(os.environ):
+        if variable.startswith(("GATEWAY_", "MODEL_", "XDG_")):
+            monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    fake = Server()
+    module = ModuleType("gateway.server")
+    module.run = fake.run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gateway.server", module)
+    return fake
+
+
+@pytest.fixture
+def demo_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Folders in which a demo model was asked for."""
+    asked: list[Path] = []
+
+    def ensure_demo_model(directory: Path) -> tuple[str, Path]:
+        asked.append(directory)
+        if directory.name == "readonly":
+            raise PermissionError(13, "Permission denied")
+        return "demo", directory / "demo"
+
+    module = ModuleType("gateway.demo")
+    module.ensure_demo_model = ensure_demo_model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gateway.demo", module)
+    return asked

@@ -3,69 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from click.testing import CliRunner, Result
+from cli_fakes import Server, invoke
 
 from gateway import __version__
-from gateway.cli import cli
-from gateway.config import Settings
 from gateway.config.sections import SECTIONS
 
-
-class Server:
-    """In place of gateway.server: keeps the settings it was run with."""
-
-    def __init__(self) -> None:
-        self.settings: Settings | None = None
-        self.exit_code = 0
-
-    def run(self, settings: Settings) -> int:
-        self.settings = settings
-        return self.exit_code
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    fake = Server()
-    module = ModuleType("gateway.server")
-    module.run = fake.run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gateway.server", module)
-    return fake
-
-
-@pytest.fixture
-def demo_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Folders in which a demo model was asked for."""
-    asked: list[Path] = []
-
-    def ensure_demo_model(directory: Path) -> tuple[str, Path]:
-        asked.append(directory)
-        if directory.name == "readonly":
-            raise PermissionError(13, "Permission denied")
-        return "demo", directory / "demo"
-
-    module = ModuleType("gateway.demo")
-    module.ensure_demo_model = ensure_demo_model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gateway.demo", module)
-    return asked
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in list(os.environ):
-        if variable.startswith(("GATEWAY_", "MODEL_", "XDG_")):
-            monkeypatch.delenv(variable)
-    monkeypatch.chdir(tmp_path)
-
-
-def invoke(*arguments: str, **environment: str) -> Result:
-    return CliRunner().invoke(cli, arguments, env=environment, prog_name="tensorgate")
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def test_serve_runs_the_server_with_the_settings(server: Server) -> None:
@@ -192,51 +140,6 @@ def test_config_show_takes_the_toml_file(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text("max_batch_size = 8")
     output = invoke("config", "show", "--config", "other.toml").output
     assert ["max_batch_size", "8", "other.toml"] in [line.split() for line in output.splitlines()]
-
-
-def test_demo_serves_the_demo_model(
-    server: Server, demo_folders: list[Path], tmp_path: Path
-) -> None:
-    (tmp_path / "tensorgate.toml").write_text("model_config_file = 'missing.conf'")
-    result = invoke("demo", "--demo-dir=kept", "--rest_api_port=0")
-    assert (result.exit_code, result.output) == (0, "")
-    assert server.settings is not None
-    assert server.settings.rest_api_port == 0
-    assert server.settings.for_model("demo").base_path == tmp_path / "kept" / "demo"
-    assert demo_folders == [Path("kept")]
-
-
-@pytest.mark.parametrize(
-    ("environment", "folder"),
-    [
-        ({"XDG_CACHE_HOME": "/cache"}, "/cache/tensorgate/demo-models"),
-        ({"HOME": "/home/me"}, "/home/me/.cache/tensorgate/demo-models"),
-        (
-            {"HOME": "/home/me", "XDG_CACHE_HOME": "relative"},
-            "/home/me/.cache/tensorgate/demo-models",
-        ),
-    ],
-)
-def test_where_the_demo_model_is_kept(
-    server: Server,
-    demo_folders: list[Path],
-    environment: dict[str, str],
-    folder: str,
-) -> None:
-    assert invoke("demo", **environment).exit_code == 0
-    assert demo_folders == [Path(folder)]
-
-
-def test_a_demo_folder_that_cannot_be_written(server: Server, demo_folders: list[Path]) -> None:
-    result = invoke("demo", "--demo_dir=readonly")
-    assert result.exit_code == 3
-    assert result.stderr == (
-        "tensorgate: the demo model cannot be kept in readonly: Permission denied\n"
-    )
-
-
-def test_the_demo_has_no_model_flags() -> None:
-    assert invoke("demo", "--model_name=m").exit_code == 2
 
 
 def test_version() -> None:

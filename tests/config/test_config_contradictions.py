@@ -115,7 +115,7 @@ PADDING_RULES = [
     ("[models.m.padding.ids]\naxes = [0]", "models.m.padding.ids.axes must be at least 1, not 0"),
     (
         "[models.m.padding.ids]\naxes = []",
-        "models.m.padding.ids.axes must be a list of at least 1, not []",
+        "models.m.padding.ids.axes must name at least one, not []",
     ),
     ("[models.m.padding.ids]\nvalue = 1", "models.m.padding.ids.axes is missing"),
     (PADDING + "value = [1]", "models.m.padding.ids.value must be a number, a text, true or false"),

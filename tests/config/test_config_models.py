@@ -8,24 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway.config import Loaded, ModelSettings, Settings
+from gateway.config import Loaded
 
 Configure = Callable[..., Loaded]
 Refuse = Callable[..., str]
 
-FILE = """
-model_config_list {
-  config { name: "a" base_path: "/models/a" model_platform: "tensorflow" }
-  config { name: "b" base_path: "/models/b" model_platform: "tensorflow" }
-}
-"""
 TOML_A = "[models.a]\nbase_path = '/toml/a'\n"
-
-
-@pytest.fixture
-def models_file(tmp_path: Path) -> str:
-    (tmp_path / "models.conf").write_text(FILE)
-    return "models.conf"
 
 
 def base_paths(loaded: Loaded) -> dict[str, str]:
@@ -190,101 +178,3 @@ def test_the_grpc_port_is_accepted_and_noted(configure: Configure) -> None:
     assert configure(flags={"port": "8500"}).notes == (
         "gRPC is not served by this version: port 8500 (flag --port) stays closed",
     )
-
-
-class TestContainerVariables:
-    @pytest.mark.parametrize(
-        ("environ", "expected", "origin"),
-        [
-            ({"MODEL_NAME": "m"}, {"m": "/models/m"}, "environment MODEL_NAME"),
-            ({"MODEL_BASE_PATH": "/x"}, {"model": "/x/model"}, "environment MODEL_BASE_PATH"),
-            (
-                {"MODEL_NAME": "m", "MODEL_BASE_PATH": "/x"},
-                {"m": "/x/m"},
-                "environment MODEL_NAME and MODEL_BASE_PATH",
-            ),
-        ],
-    )
-    def test_base_path_and_name_are_joined(
-        self, configure: Configure, environ: dict[str, str], expected: dict[str, str], origin: str
-    ) -> None:
-        loaded = configure(environ=environ)
-        assert base_paths(loaded) == expected
-        assert loaded.origins["model_base_path"] == origin
-
-    @pytest.mark.parametrize(
-        "given",
-        [
-            {"flags": {"model_base_path": "/toml/a", "model_name": "a"}},
-            {"toml": TOML_A},
-            {"toml": "model_base_path = '/toml/a'\nmodel_name = 'a'"},
-            {
-                "toml": "[models.a]\nwarmup = false",
-                "extra": {"GATEWAY_MODEL__A__BASE_PATH": "/toml/a"},
-            },
-        ],
-    )
-    def test_any_other_model_puts_them_aside(
-        self, configure: Configure, given: dict[str, Any]
-    ) -> None:
-        environ = {"MODEL_NAME": "model", "MODEL_BASE_PATH": "/models"} | given.pop("extra", {})
-        assert base_paths(configure(environ=environ, **given)) == {"a": "/toml/a"}
-
-    def test_the_config_file_puts_them_aside_without_a_note(
-        self, configure: Configure, models_file: str
-    ) -> None:
-        loaded = configure(
-            flags={"model_config_file": models_file}, environ={"MODEL_BASE_PATH": "/models"}
-        )
-        assert loaded.settings.model_names() == ("a", "b")
-        assert loaded.notes == ()
-
-    def test_a_flag_renames_the_model_where_it_is(self, configure: Configure) -> None:
-        loaded = configure(flags={"model_name": "new"}, environ={"MODEL_NAME": "m"})
-        assert base_paths(loaded) == {"new": "/models/m"}
-
-    def test_toml_may_tune_their_model(self, configure: Configure) -> None:
-        loaded = configure(environ={"MODEL_NAME": "m"}, toml="[models.m]\nmax_batch_size = 8")
-        assert base_paths(loaded) == {"m": "/models/m"}
-        assert loaded.settings.for_model("m").max_batch_size == 8
-
-
-class TestSettingsMadeInCode:
-    def test_the_single_model_needs_no_table(self) -> None:
-        settings = Settings(
-            model_name="m",
-            model_base_path="/m",
-            max_batch_size=8,
-            models={"m": ModelSettings(warmup=False)},
-        )
-        model = settings.for_model("m")
-        assert (model.name, model.base_path) == ("m", Path("/m"))
-        assert (model.max_batch_size, model.warmup) == (8, False)
-
-    def test_devices_of_the_server_are_those_of_its_models(self) -> None:
-        settings = Settings(
-            devices=("cpu:0", "cpu:1"),
-            models={
-                "all": ModelSettings(base_path="/a"),
-                "one": ModelSettings(base_path="/b", devices=("cpu:1",)),
-            },
-        )
-        assert settings.for_model("all").devices == ("cpu:0", "cpu:1")
-        assert settings.for_model("one").devices == ("cpu:1",)
-
-    def test_an_unknown_model(self) -> None:
-        with pytest.raises(KeyError):
-            Settings().for_model("m")
-
-    def test_an_override_may_equal_false_or_zero_or_empty(self) -> None:
-        settings = Settings(
-            batch_timeout_ms=5.0,
-            allowed_batch_sizes=(32,),
-            models={
-                "m": ModelSettings(
-                    base_path="/m", batch_timeout_ms=0.0, allowed_batch_sizes=(), warmup=False
-                )
-            },
-        )
-        model = settings.for_model("m")
-        assert (model.batch_timeout_ms, model.allowed_batch_sizes, model.warmup) == (0.0, (), False)
