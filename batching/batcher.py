@@ -123,7 +123,7 @@ class Batcher:
         """Let a request wait for the next batch. Await the item for its outputs.
 
         ``inputs`` are arrays (or lists of rows) by name; they must not be changed until the item is
-        done. ``deadline`` is a second of the batcher's clock (``loop.time()``), at which the item
+        done. ``deadline`` is a second of the batcher's clock (``time.monotonic()``); then the item
         fails with DeadlineExceeded wherever it is. Give ``rows`` and ``key`` to skip looking at the
         inputs: equal keys then promise inputs that stack; not for padded inputs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -24,13 +25,17 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The clock of an asyncio event loop."""
+    """``time.monotonic``, and an event loop's timers.
+
+    Not ``loop.time``: uvloop's stands still between two looks at its sockets and counts whole
+    milliseconds, so a device thread could not measure a run with it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.now: Callable[[], float] = loop.time
+        self.now: Callable[[], float] = time.monotonic
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        # uvloop rounds delays to the nearest millisecond: half of one more, and it never fires
-        # early, which would make the caller ask again in a busy loop.
-        return self._loop.call_at(when + 0.0005, callback)
+        # uvloop rounds delays to the nearest millisecond and counts from the start of the loop's
+        # turn: one more, and it never fires early, which would make the caller ask again at once.
+        return self._loop.call_later(max(0.0, when - time.monotonic()) + 0.001, callback)

@@ -14,22 +14,19 @@ NodeDef = Any
 GraphDef = Any
 
 _WRITES_STATE = re.compile(
-    r"Assign(Add|Sub)?(Variable)?(Op)?"
-    r"|(Resource)?StridedSliceAssign"
-    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)"
-    r"|Resource(Scatter|CountUpTo|Accumulator|ConditionalAccumulator).*"
-    r"|CountUpTo"
+    r"Assign.*|(Resource)?StridedSliceAssign"
+    r"|(Resource)?Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)"
+    r"|(Resource)?CountUpTo"
     r"|(Resource)?(Sparse)?Apply[A-Z].*"
-    r"|(Mutable)?(LookupTable|HashTable|DenseHashTable)(Insert|Import|Remove)(V2)?"
-    r"|InitializeTable.*"
+    r"|LookupTable(Insert|Import|Remove)(V2)?|InitializeTable.*"
     r"|Queue(Enqueue|Dequeue|Close).*"
     r"|Stack(Push|Pop|Close)(V2)?"
     r"|Barrier(InsertMany|TakeMany|Close)"
-    r"|(Sparse)?Accumulator(ApplyGradient|TakeGradient|SetGlobalStep)"
-    r"|(OrderedMap|Map)?(Stage|Unstage|UnstageNoKey|Clear|StageClear)"
+    r"|(Sparse|Resource)?Accumulator(ApplyGradient|TakeGradient|SetGlobalStep)"
+    r"|((Ordered)?Map)?(Stage|Unstage|UnstageNoKey|Clear)|StageClear"
     r"|Reader(Read|Reset|RestoreState).*"
     r"|(Multi)?(Device)?IteratorGetNext.*"
-    r"|(Save|SaveV2|SaveSlices|WriteFile|MergeV2Checkpoints|Write\w*Summary)"
+    r"|Save(V2|Slices)?|WriteFile|MergeV2Checkpoints|Write\w*Summary"
 )
 """Ops with a lasting effect. Random generators are left out: their state is no part of what a
 model has learnt or counted."""

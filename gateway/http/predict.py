@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -49,16 +50,13 @@ class PredictHandler:
     async def __call__(self, request: web.BaseRequest, path: ModelPath) -> web.Response:
         """Answer a predict request. Raises ServingError; order of checks as TF Serving's: JSON,
         model, signature, values."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
+        deadline = time.monotonic() + self._timeout
         body = await read_body(request, self._max_body_bytes, self._timeout)
         large = len(body) > LARGE_BODY_BYTES
         predict = await self._work(large, lambda: parse_predict(body))
         queue = self._queue(path, predict)
         signature = queue.signature
-        inputs = await self._work(
-            large, lambda: decode_inputs(predict, signature, queue.optional_inputs)
-        )
+        inputs = await self._work(large, lambda: decode_inputs(predict, signature))
         try:
             item = queue.submit(inputs, deadline)
             outputs = await item

@@ -3,7 +3,8 @@
 A script is words: ``a3`` offers entry a with 3 rows, ``a3/k`` under key k (``/!`` is ALONE),
 ``a3~7`` with length 7, ``a3<9`` with deadline 9; ``@2`` sets the time; ``-a`` discards a, ``+a``
 completes it; ``take``, ``flush`` (take without the batch timeout), ``expire``, ``singly``.
-``play`` tells what came of each take and expire: ``"a b[0:4] full"``, ``"nothing"``, ``"expired a"``.
+``play`` tells what came of each take and expire: ``"a b[0:4] full"``, ``"nothing"``,
+``"expired a"``.
 """
 
 from __future__ import annotations

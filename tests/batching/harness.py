@@ -24,14 +24,14 @@ class StrictClock(ManualClock):
 
 
 class Culprit(ValueError):
-    """Raised by ``double``; ``args`` are the negative rows it was given."""
+    """Raised by ``double``; ``args`` are the negative rows it was given, each once."""
 
 
 def double(inputs: Arrays) -> Arrays:
     """``y = 2 x``. Negative rows make it fail."""
     x = inputs["x"]
     if (bad := x[x < 0]).size:
-        raise Culprit(*bad.tolist())
+        raise Culprit(*np.unique(bad).tolist())
     return {"y": x * 2}
 
 
@@ -40,9 +40,15 @@ def rows(*values: float) -> Arrays:
     return {"x": np.array(values, np.float32)}
 
 
-def answer(item: asyncio.Future[Outputs]) -> list[float]:
+def answer(item: Item) -> list[float]:
     """The rows that ``double`` answered."""
     return list(item.result()["y"].tolist())
+
+
+def retrieve(future: asyncio.Future[Outputs]) -> None:
+    """Look at an exception, which asyncio would complain of if nobody did."""
+    if not future.cancelled():
+        future.exception()
 
 
 class Bench:
@@ -53,11 +59,11 @@ class Bench:
         policy: BatchPolicy | None = None,
         run: RunFunction = double,
         *,
-        executors: int = 1,
+        devices: int = 1,
         **options: Any,
     ) -> None:
         self.clock = StrictClock()
-        self.executors = [ScriptedExecutor(f"e{number}") for number in range(executors)]
+        self.executors = [ScriptedExecutor(f"e{number}") for number in range(devices)]
         self.pool = DevicePool(self.executors, clock=self.clock)
         self.batches: list[list[Any]] = []
         self.events: list[Event] = []
@@ -71,7 +77,9 @@ class Bench:
 
     def submit(self, *values: float, **options: Any) -> Item:
         """An item with one row per value."""
-        return self.batcher.submit(rows(*values), **options)
+        item = self.batcher.submit(rows(*values), **options)
+        item.future.add_done_callback(retrieve)
+        return item
 
     async def start(self, *values: float) -> Item:
         """An item that has reached its executor."""

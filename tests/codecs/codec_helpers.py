@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from gateway.backends.base import Signature, TensorSpec
 from gateway.codecs.predict_json import decode_inputs, parse_predict
 from gateway.errors import Code, ServingError
+
+PROPERTY = settings(deadline=None, derandomize=True)
+"""Property tests search the same examples everywhere, however slow the machine."""
 
 DTYPES = {
     "DT_FLOAT": np.float32,

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from codec_helpers import PROPERTY
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,25 +149,28 @@ leaves = (
     | st.text()
 )
 objects = st.dictionaries(
-    st.text(),
+    st.text(max_size=3),
     st.recursive(
-        leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+        leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6
     ),
 )
 
 
+@PROPERTY
 @given(objects, st.booleans())
 def test_agrees_with_the_standard_parser(document: dict[str, Any], ascii_only: bool) -> None:
     body = json.dumps(document, ensure_ascii=ascii_only).encode()
     assert parse_object(body) == parse_tolerantly(body) == json.loads(body)
 
 
+@PROPERTY
 @given(objects)
 def test_both_parsers_give_the_same_types(document: dict[str, Any]) -> None:
     body = orjson.dumps(document)
     assert repr(parse_tolerantly(body)) == repr(orjson.loads(body))
 
 
+@PROPERTY
 @given(objects, st.binary())
 def test_ignores_what_follows(document: dict[str, Any], rest: bytes) -> None:
     body = json.dumps(document).encode()
@@ -183,6 +187,7 @@ PIECES = rb"""{ } [ ] , : " \ \u d800 Inf - NaN inity 1 0 . e "inputs" true"""
 pieces = st.sampled_from([*PIECES.split(), b"9" * 30, b" ", b"\n", b"\0", b"\xff", b"\xef\xbb\xbf"])
 
 
+@PROPERTY
 @given(st.binary() | st.lists(pieces).map(b"".join))
 def test_any_bytes_give_an_object_or_a_refusal(body: bytes) -> None:
     for text in (body, b'{"a":' + body, b'{"inputs":' + body + b"}"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from codec_helpers import DTYPES, decode, signature, spec
+from codec_helpers import DTYPES, PROPERTY, decode, signature, spec
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -41,6 +41,7 @@ def same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     return bool(np.array_equal(left, right, equal_nan=left.dtype.kind == "f"))
 
 
+@PROPERTY
 @given(st.sampled_from(NUMERIC).flatmap(lambda n: st.tuples(st.just(n), arrays_of(n, shapes))))
 def test_nested_lists_become_the_same_array(typed: tuple[str, NDArray[Any]]) -> None:
     type_name, array = typed
@@ -54,6 +55,7 @@ def test_nested_lists_become_the_same_array(typed: tuple[str, NDArray[Any]]) -> 
         assert same(decoded, array)
 
 
+@PROPERTY
 @given(typed_arrays, st.booleans())
 def test_rows_and_columns_come_back(typed: tuple[str, NDArray[Any]], named: bool) -> None:
     """encode, then decode what was written, gives the array again, in both forms."""
@@ -73,6 +75,7 @@ def test_rows_and_columns_come_back(typed: tuple[str, NDArray[Any]], named: bool
         assert same(decode_inputs(parse_predict(body), signature(tensor))["x"], wanted)
 
 
+@PROPERTY
 @given(st.lists(typed_arrays, min_size=2, max_size=4), st.integers(1, 3))
 def test_row_objects_equal_slices(outputs: list[tuple[str, NDArray[Any]]], rows: int) -> None:
     named = {
@@ -93,6 +96,7 @@ def parsed(text: bytes) -> Any:
     return json.loads(text)
 
 
+@PROPERTY
 @given(hnp.arrays(np.uint32, hnp.array_shapes(max_dims=3)))
 def test_float32_text_is_exact_for_every_bit_pattern(bits: NDArray[np.uint32]) -> None:
     array = bits.view(np.float32)
@@ -104,6 +108,7 @@ def test_float32_text_is_exact_for_every_bit_pattern(bits: NDArray[np.uint32]) -
     assert b" " not in text
 
 
+@PROPERTY
 @given(hnp.arrays(np.uint64, hnp.array_shapes(max_dims=2)))
 def test_float64_text_is_exact_for_every_bit_pattern(bits: NDArray[np.uint64]) -> None:
     array = bits.view(np.float64)
@@ -149,6 +154,7 @@ def leaf_types(value: Any) -> set[type]:
     return {type(value)}
 
 
+@PROPERTY
 @given(anything | tensor_like, st.sampled_from(list(DTYPES)))
 def test_the_fast_road_and_the_exact_one_agree(value: Any, type_name: str) -> None:
     target = spec("x", type_name)
@@ -187,11 +193,12 @@ def check_outcome(request: Any, types: dict[str, str]) -> None:
         arrays = decode(request, **types)
     except ServingError as error:
         length = len(error.message)
-        assert 0 < length < 2000  # noqa: PT017
+        assert 0 < length < 2000
     else:
         assert arrays.keys() == types.keys()
 
 
+@PROPERTY
 @given(documents, input_types)
 def test_any_document_gives_arrays_or_a_refusal(
     document: dict[str, Any], types: dict[str, str]
@@ -199,6 +206,7 @@ def test_any_document_gives_arrays_or_a_refusal(
     check_outcome(document, types)
 
 
+@PROPERTY
 @given(
     st.binary(max_size=40) | (anything | tensor_like).map(json.dumps).map(str.encode),
     input_types,

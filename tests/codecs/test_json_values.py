@@ -60,8 +60,19 @@ def test_empty_lists_have_a_shape(label: str, shape: tuple[int, ...]) -> None:
     assert_array(decode({"inputs": np.empty(shape).tolist()}, x=label)["x"], np.empty(shape), dtype)
 
 
-FLOAT_TRAPS = ['"1.5"', "null", "true", "{}", '{"b64":"YQ=="}', '"NaN"']
-INTEGER_TRAPS = ["1.5", "1.0", "1e3", "NaN", "Infinity", '"1"', "null", "true", "{}", "1e300"]
+FLOAT_TRAPS = ['"1.5"', "null", "true", '{"b64":"YQ=="}', '"NaN"']
+INTEGER_TRAPS = [
+    "1.5",
+    "1.0",
+    "1e3",
+    "NaN",
+    "Infinity",
+    '"1"',
+    "null",
+    "true",
+    '{"b64":"MQ=="}',
+    "1e300",
+]
 LEAF_TRAPS = (
     [("float", trap) for trap in FLOAT_TRAPS]
     + [("double", trap) for trap in FLOAT_TRAPS]
@@ -81,9 +92,18 @@ LEAF_TRAPS = (
 def test_refuses_the_wrong_type(label: str, trap: str, form: str) -> None:
     good = {"bool": "true", "string": '"a"'}.get(label, "1")
     message = refusal(b'{"inputs":%b}' % form.format(trap=trap, good=good).encode(), x=label)
-    assert f' is not of expected type: {label} (input "x": expected {label}' in message
+    expected = {"float": "float32", "double": "float64"}.get(label, label)
+    assert f' is not of expected type: {label} (input "x": expected {expected}' in message
     assert message.startswith("JSON Value: ")
     assert " Type: " in message
+
+
+@pytest.mark.parametrize("label", ["float", "double", "int32", "uint64", "bool"])
+@pytest.mark.parametrize("leaf", ["{}", '{"b64":1}', '{"x":1}'])
+def test_refuses_objects(label: str, leaf: str) -> None:
+    good = "true" if label == "bool" else "1"
+    message = refusal(f'{{"inputs":[[{good},{leaf}]]}}'.encode(), x=label)
+    assert f"JSON Value: {leaf} Type: Object is not of expected type: {label}" in message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""Types of the command lines' options. Each has an upper bound: no run is without end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+
+def count(most: int) -> Callable[[str], int]:
+    """A parser of integers from 1 to ``most``."""
+
+    def parse(text: str) -> int:
+        number = int(text) if text.strip().isdecimal() else 0
+        if not 1 <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no integer from 1 to {most}")
+        return number
+
+    return parse
+
+
+def counts(most: int) -> Callable[[str], tuple[int, ...]]:
+    """A parser of integers from 1 to ``most``, separated by commas; empty text is none."""
+    one = count(most)
+
+    def parse(text: str) -> tuple[int, ...]:
+        return tuple(one(part) for part in text.split(",")) if text else ()
+
+    return parse
+
+
+def seconds(most: float) -> Callable[[str], float]:
+    """A parser of seconds above 0 and up to ``most``."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to {most:g} s")
+        return number
+
+    return parse

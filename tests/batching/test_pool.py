@@ -1,0 +1,238 @@
+"""Who gets a free executor."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from batching import DevicePool
+from batching.executor import Job
+from batching.pool import IN_USE_SECONDS
+from batching.testing import ScriptedExecutor, settle
+from tests.batching.harness import StrictClock
+
+ENDLESS = 10**6
+
+
+class Tenant:
+    """A batcher as a pool sees one: jobs to run, each of which takes ``seconds``."""
+
+    def __init__(self, house: House, name: str, seconds: float, *executors: str) -> None:
+        self.name = name
+        self.seconds = seconds
+        self.predicted = seconds
+        self.jobs = 0
+        self.used = 0.0
+        self.reported: list[Any] = []
+        self._house = house
+        self.seat = house.pool.join(self, executors)
+
+    async def wants(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._house.pool.wake(self.seat, self._house.clock.now())
+        await settle()
+
+    def seal(self, executor: str, now: float) -> Job | None:
+        if self.jobs == 0:
+            return None
+        self.jobs -= 1
+        self._house.started.append((self.name, executor))
+        return self.run
+
+    def run(self) -> str:
+        self.used += self.seconds
+        self._house.clock.advance(self.seconds)
+        return self.name
+
+    def finished(self, job: Job, result: Any, error: BaseException | None) -> None:
+        self.reported.append(result if error is None else error)
+
+    def predicted_seconds(self) -> float:
+        return self.predicted
+
+
+class House:
+    """A pool, its executors and a log of who was given which."""
+
+    def __init__(self, *executors: str) -> None:
+        self.clock = StrictClock(100.0)
+        self.executors = {name: ScriptedExecutor(name) for name in executors or ("e0",)}
+        self.pool = DevicePool(list(self.executors.values()), clock=self.clock)
+        self.started: list[tuple[str, str]] = []
+
+    async def turns(self, count: int, executor: str = "e0") -> str:
+        """Let so many jobs of an executor end; who was given it meanwhile."""
+        before = len(self.started)
+        for _ in range(count):
+            self.executors[executor].finish()
+            await settle()
+        return "".join(name for name, _ in self.started[before:])
+
+    def holders(self) -> Counter[str]:
+        """How many executors each tenant has now."""
+        running = (job.job for executor in self.executors.values() for job in executor.running)
+        return Counter(job.__self__.name for job in running)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("seconds", [(1.0, 1.0), (3.0, 1.0), (0.1, 0.7), (5.0, 0.05)])
+async def test_device_time_is_shared_evenly(seconds: tuple[float, float]) -> None:
+    house = House()
+    tenants = [Tenant(house, name, cost) for name, cost in zip("ab", seconds, strict=True)]
+    for tenant in tenants:
+        await tenant.wants(ENDLESS)
+    for _ in range(200):
+        await house.turns(1)
+        difference = abs(tenants[0].used - tenants[1].used)
+        assert difference <= max(seconds) + 1e-6
+
+
+async def test_three_tenants_of_equal_cost_take_turns() -> None:
+    house = House()
+    for name in "abc":
+        await Tenant(house, name, 1.0).wants(ENDLESS)
+    assert Counter(await house.turns(9)) == {"a": 3, "b": 3, "c": 3}
+
+
+async def test_a_newcomer_starts_level_with_those_in_use() -> None:
+    house = House()
+    old, new = Tenant(house, "a", 1.0), Tenant(house, "b", 1.0)
+    await old.wants(ENDLESS)
+    await house.turns(50)
+    await new.wants(ENDLESS)
+    assert Counter(await house.turns(10)) == {"a": 5, "b": 5}
+
+
+async def test_idleness_earns_no_credit() -> None:
+    house = House()
+    steady, bursty = Tenant(house, "a", 1.0), Tenant(house, "b", 1.0)
+    await steady.wants(ENDLESS)
+    for _ in range(3):
+        await bursty.wants(5)
+        served = await house.turns(10)
+        assert Counter(served) == {"a": 5, "b": 5}
+        assert "bb" not in served
+        assert await house.turns(20) == "a" * 20
+
+
+async def test_a_newcomer_in_a_quiet_moment_does_not_starve_the_others() -> None:
+    house = House()
+    old, new = Tenant(house, "a", 1.0), Tenant(house, "b", 1.0)
+    await old.wants(50)
+    await house.turns(50)
+    await new.wants(ENDLESS)
+    await old.wants(ENDLESS)
+    served = Counter(await house.turns(10))
+    assert abs(served["a"] - served["b"]) <= 2
+
+
+@pytest.mark.parametrize("predicted", [0.011, 5.0, math.inf])
+async def test_the_last_free_executor_is_kept_from_a_slow_tenant(predicted: float) -> None:
+    house = House("e0", "e1", "e2")
+    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001)
+    slow.predicted = predicted
+    await other.wants(1)
+    await house.turns(1)
+    await slow.wants(ENDLESS)
+    assert house.holders() == {"s": 2}
+    await other.wants(1)
+    assert house.holders() == {"s": 2, "o": 1}
+
+
+async def test_a_short_tenant_may_have_all() -> None:
+    house = House("e0", "e1")
+    short, other = Tenant(house, "s", 0.01), Tenant(house, "o", 0.001)
+    await other.wants(1)
+    await house.turns(1)
+    await short.wants(ENDLESS)
+    assert house.holders() == {"s": 2}
+
+
+async def test_a_slow_tenant_may_have_all_while_nobody_else_is_in_use() -> None:
+    house = House("e0", "e1")
+    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001)
+    await slow.wants(ENDLESS)
+    assert house.holders() == {"s": 2}
+    await other.wants(1)
+    assert house.holders() == {"s": 2}
+    await house.turns(1)
+    assert house.holders() == {"s": 1, "o": 1}
+    await house.turns(1)
+    assert house.holders() == {"s": 1}, "the other is still in use"
+    house.clock.advance(IN_USE_SECONDS)
+    await house.turns(1, "e1")
+    assert house.holders() == {"s": 2}
+
+
+async def test_the_only_executor_is_not_kept_from_anyone() -> None:
+    house = House("e0")
+    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001)
+    await other.wants(1)
+    await house.turns(1)
+    await slow.wants(2)
+    assert await house.turns(1) == "s"
+
+
+async def test_tenants_keep_to_their_executors() -> None:
+    house = House("e0", "e1", "e2")
+    first, second = Tenant(house, "a", 0.001, "e1"), Tenant(house, "b", 0.001, "e0", "e2")
+    await first.wants(ENDLESS)
+    await second.wants(ENDLESS)
+    for name in ["e0", "e1", "e2"] * 3:
+        await house.turns(1, name)
+    assert {executor for name, executor in house.started if name == "a"} == {"e1"}
+    assert {executor for name, executor in house.started if name == "b"} == {"e0", "e2"}
+
+
+async def test_one_that_cannot_use_what_is_free_does_not_hold_the_others_up() -> None:
+    house = House("e0", "e1")
+    bound, other = Tenant(house, "a", 0.001, "e0"), Tenant(house, "b", 0.001)
+    await bound.wants(2)
+    await other.wants(2)
+    assert house.holders() == {"a": 1, "b": 1}
+    await house.turns(1, "e1")
+    assert house.holders() == {"a": 1, "b": 1}
+
+
+async def test_who_left_is_asked_no_more_but_hears_of_its_running_job() -> None:
+    house = House()
+    gone, other = Tenant(house, "a", 1.0), Tenant(house, "b", 1.0)
+    await gone.wants(ENDLESS)
+    await other.wants(1)
+    house.pool.leave(gone.seat)
+    assert await house.turns(2) == "b"
+    assert gone.reported == ["a"]
+    assert other.reported == ["b"]
+
+
+async def test_a_device_failure_is_reported_and_frees_the_executor() -> None:
+    house = House()
+    tenant = Tenant(house, "a", 1.0)
+    await tenant.wants(2)
+    failure = RuntimeError("device lost")
+    house.executors["e0"].fail(failure)
+    await settle()
+    assert tenant.reported == [failure]
+    assert house.holders() == {"a": 1}
+
+
+async def test_busy_seconds_and_close() -> None:
+    house = House("e0", "e1")
+    tenant = Tenant(house, "a", 0.01)
+    await tenant.wants(3)
+    await house.turns(2)
+    assert house.pool.busy_seconds == {"e0": pytest.approx(0.02), "e1": 0.0}
+    house.pool.close()
+    assert all(executor.closed for executor in house.executors.values())
+
+
+async def test_refused_pools() -> None:
+    with pytest.raises(ValueError, match="at least one executor"):
+        DevicePool([])
+    with pytest.raises(ValueError, match=r"not distinct: \['a', 'a'\]"):
+        DevicePool([ScriptedExecutor("a"), ScriptedExecutor("a")])
+    house = House("e0", "e1")
+    with pytest.raises(ValueError, match=r"unknown executors \['x'\]; there are \['e0', 'e1'\]"):
+        Tenant(house, "a", 1.0, "e0", "x")
