@@ -192,7 +192,7 @@ class Batcher:
             self._fail_everything(error)
             return None
         if batch is None:
-            self._wakeup.arm(self._queue.next_wakeup())
+            self._wakeup.arm(self._queue.next_wakeup(now))
             return None
         run = self._run_on.get(executor, self._run)
         job = BatchJob(batch, run, self._assembler, self.policy, self._budget, self._now, executor)
@@ -275,7 +275,7 @@ class Batcher:
         self._expire(now)
         if self._queue.rows:
             self._pool.wake(self._seat, now)
-        self._wakeup.arm(self._queue.next_wakeup())
+        self._wakeup.arm(self._queue.next_wakeup(now))
         self._signal_if_empty()
 
     def _signal_if_empty(self) -> None:

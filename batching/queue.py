@@ -120,15 +120,18 @@ class BatchQueue(Generic[E]):
                 expired.append(entry)
         return expired
 
-    def next_wakeup(self) -> float:
+    def next_wakeup(self, now: float) -> float:
         """When to look again although nothing arrives: a deadline, or a batch timeout that ends.
 
-        ``inf`` when there is no such time.
+        ``inf`` when there is no such time. A timeout that has ended needs none: its batch goes as
+        soon as a device is free.
         """
         wakeup = self._deadlines[0][0] if self._deadlines else math.inf
         if self._policy.batch_timeout > 0:
             for lane in self._lanes.values():
-                wakeup = min(wakeup, lane.head().enqueued_at + self._policy.batch_timeout)
+                end = lane.head().enqueued_at + self._policy.batch_timeout
+                if now < end < wakeup:
+                    wakeup = end
         return wakeup
 
     def discard(self, entry: E) -> None:

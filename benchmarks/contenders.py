@@ -13,7 +13,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from batching import Batcher, BatchPolicy, DevicePool, DeviceThread, Executor, InlineExecutor
+from batching import (
+    Batcher,
+    BatchPolicy,
+    DevicePool,
+    DeviceThread,
+    Executor,
+    InlineExecutor,
+    Outputs,
+)
 from benchmarks.tutorial import TutorialBatcher
 
 ROW_FLOATS = 4
@@ -118,11 +126,10 @@ class ListClients(OurBatcher):
     async def client(self, number: int, turns: int) -> Row:
         rows = [row_of(number)]
         submit = self._batcher.submit
-        answer: Row = ()
+        outputs: Outputs = {}
         for _ in range(turns):
             outputs = await submit({"x": rows}, rows=1, key="x")
-            answer = outputs["x"][0]
-        return answer
+        return _only_row(outputs)
 
 
 class ArrayClients(OurBatcher):
@@ -135,11 +142,15 @@ class ArrayClients(OurBatcher):
     async def client(self, number: int, turns: int) -> Row:
         rows = np.array([row_of(number)], np.float32)
         submit = self._batcher.submit
-        answer: Row = ()
+        outputs: Outputs = {}
         for _ in range(turns):
             outputs = await submit({"x": rows})
-            answer = outputs["x"][0]
-        return answer
+        return _only_row(outputs)
+
+
+def _only_row(outputs: Outputs) -> Row:
+    (row,) = outputs["x"]
+    return [float(number) for number in row]
 
 
 def make_contenders(max_batch_size: int, *, device_thread: bool = False) -> list[Contender]:

@@ -7,6 +7,7 @@ what needs no model, ``decode_inputs`` everything else.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -73,8 +74,12 @@ def parse_predict(body: bytes | bytearray | memoryview) -> PredictBody:
     )
 
 
-def decode_inputs(body: PredictBody, signature: Signature) -> dict[str, NDArray[Any]]:
+def decode_inputs(
+    body: PredictBody, signature: Signature, optional: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
     """The request's arrays by alias: C-contiguous, of the declared dtypes.
+
+    ``optional`` inputs may be left out, in row form by all rows or by none.
 
     Shapes are those of the JSON; the declared ones are not enforced (TF Serving). Strings are
     object arrays of ``bytes``. Raises ServingError: INVALID_ARGUMENT, or UNIMPLEMENTED in column
@@ -82,8 +87,12 @@ def decode_inputs(body: PredictBody, signature: Signature) -> dict[str, NDArray[
     """
     if body.refusal:
         raise invalid_argument(body.refusal)
+    specs = signature.inputs
+    if optional:
+        sent = _sent_aliases(body)
+        specs = {a: spec for a, spec in specs.items() if a in sent or a not in optional}
     decode = decode_rows if body.form is Form.ROW else decode_columns
-    return decode(body.value, signature.inputs, numbers_only=body.numbers_only)
+    return decode(body.value, specs, numbers_only=body.numbers_only)
 
 
 def encode_outputs(outputs: Tensors, signature: Signature, form: Form) -> bytes:
@@ -94,6 +103,14 @@ def encode_outputs(outputs: Tensors, signature: Signature, form: Form) -> bytes:
     """
     encode = encode_rows if form is Form.ROW else encode_columns
     return encode(outputs, signature.outputs)
+
+
+def _sent_aliases(body: PredictBody) -> Collection[str]:
+    """What a request names: its columns, or the keys of its first row."""
+    value = body.value
+    if body.form is Form.ROW:
+        value = value[0] if type(value) is list and value else None
+    return value.keys() if type(value) is dict else ()
 
 
 def _wrong_keys(document: dict[str, Any]) -> str:

@@ -56,7 +56,9 @@ class PredictHandler:
         predict = await self._work(large, lambda: parse_predict(body))
         queue = self._queue(path, predict)
         signature = queue.signature
-        inputs = await self._work(large, lambda: decode_inputs(predict, signature))
+        inputs = await self._work(
+            large, lambda: decode_inputs(predict, signature, queue.optional_inputs)
+        )
         try:
             item = queue.submit(inputs, deadline)
             outputs = await item

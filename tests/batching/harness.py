@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -45,12 +44,6 @@ def answer(item: Item) -> list[float]:
     return list(item.result()["y"].tolist())
 
 
-def retrieve(future: asyncio.Future[Outputs]) -> None:
-    """Look at an exception, which asyncio would complain of if nobody did."""
-    if not future.cancelled():
-        future.exception()
-
-
 class Bench:
     """One batcher and what it needs. ``batches`` holds the rows of every call of the function."""
 
@@ -77,9 +70,7 @@ class Bench:
 
     def submit(self, *values: float, **options: Any) -> Item:
         """An item with one row per value."""
-        item = self.batcher.submit(rows(*values), **options)
-        item.future.add_done_callback(retrieve)
-        return item
+        return self.batcher.submit(rows(*values), **options)
 
     async def start(self, *values: float) -> Item:
         """An item that has reached its executor."""

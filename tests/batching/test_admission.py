@@ -99,7 +99,7 @@ async def test_the_tighter_of_budget_and_deadline_counts(
 
 async def test_more_executors_take_more() -> None:
     policy = BatchPolicy(max_batch_size=4, queue_budget=8.0)
-    bench = await busy(policy, seconds=1.0, devices=2)
+    bench = await busy(policy, seconds=1.0, executors=2)
     assert bench.submit(1, 2, 3, 4)
     assert bench.submit(1, 2, 3, 4)
     refused(bench, 1)

@@ -187,12 +187,15 @@ def test_singly(policy: BatchPolicy, script: str, expected: list[str]) -> None:
         (PATIENT, "@3 a1/x<9 @3.5 b1/y", 4.0),
         (PATIENT, "@3 a1 @3.5 b1 -a", 4.5),
         (PATIENT, "@3 a1 @3.5 flush", math.inf),
+        (PATIENT, "@3 a1 @4", math.inf),
+        (PATIENT, "@3 a1/x @3.5 b1/y @4", 4.5),
+        (PATIENT, "@3 a1/x<9 @4", 9.0),
     ],
 )
 def test_next_wakeup(policy: BatchPolicy, script: str, expected: float) -> None:
     player = Player(policy)
     player.play(script)
-    assert player.queue.next_wakeup() == expected
+    assert player.queue.next_wakeup(player.now) == expected
 
 
 def test_sealed_batch_tells_its_age_and_size() -> None:

@@ -87,6 +87,11 @@ REFUSED = {
         b'{"a":[-Inf,Inf],"b":[Inf, x]}',
         "JSON Parse error: Invalid value. at offset: 26",
     ),
+    "offset between short constants": (
+        b'{"a":[Inf,Inf,x,Inf,Inf]}',
+        "JSON Parse error: Invalid value. at offset: 14",
+    ),
+    "deep array": (b"[" * 900 + b"]" * 900, "[[[... Type: Array Is not object"),
     "NaN in small letters": (b'{"a":nan}', "JSON Parse error: Invalid value. at offset: 5"),
     "longer than Inf": (b'{"a":Infi}', "JSON Parse error: Invalid value. at offset: 8"),
     "comma at the end": (b'{"a":[1,]}', "JSON Parse error: Invalid value."),

@@ -157,6 +157,10 @@ RAGGED = [
     ([[], [1]], "Encountered list at unexpected size: 1 at level: 1 expected size: 0"),
     ([1, [2]], "Encountered list at unexpected level: 1 expected < 1"),
     ([[1], 2], "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2"),
+    (
+        [[[1]], [2]],
+        "JSON Value: 2 found at incorrect level: 3 in the JSON DOM. Expected at level: 3",
+    ),
     ([[[1]], [[2], [3]]], "Encountered list at unexpected size: 2 at level: 1 expected size: 1"),
     ([[], [[]]], "Encountered list at unexpected size: 1 at level: 1 expected size: 0"),
 ]

@@ -1,0 +1,88 @@
+"""What came of a load run."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+
+from benchmarks.loadgen.answers import AnswerCheck
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Nearest rank: the least of the ``ordered`` values that ``share`` (0 to 1) of them do not
+    exceed; nan without values."""
+    if not ordered:
+        return math.nan
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+class Record:
+    """Counts, latencies and faults of one run. Times are seconds of ``time.monotonic()``."""
+
+    def __init__(self, check: AnswerCheck) -> None:
+        self.started_at = 0.0
+        self.last_answer_at = 0.0
+        self.latencies = array("d")
+        """Of the right answers only."""
+        self.lateness = array("d")
+        """By how much the generator itself sent too late (open loop)."""
+        self.faults: Counter[str] = Counter()
+        self.server_cpu_seconds = math.nan
+        """From the first request to the end of the run; nan when the server's process is unknown."""
+        self.client_cpu_seconds = 0.0
+        """The same of this process."""
+        self._check = check
+
+    def answer(self, sample: int, status: int, body: bytes, since: float, now: float) -> None:
+        """An answer arrived ``now`` to a request that counts from ``since``."""
+        fault = self._check.fault(sample, status, body)
+        if fault is None:
+            self.latencies.append(now - since)
+        else:
+            self.faults[fault] += 1
+        self.last_answer_at = now
+
+    def fault(self, reason: str, requests: int = 1) -> None:
+        """Requests that got no answer."""
+        if requests:
+            self.faults[reason] += requests
+
+    @property
+    def answered(self) -> int:
+        """Right answers."""
+        return len(self.latencies)
+
+    @property
+    def errors(self) -> int:
+        return self.faults.total()
+
+    @property
+    def seconds(self) -> float:
+        """From the start to the last answer."""
+        return max(0.0, self.last_answer_at - self.started_at)
+
+    @property
+    def requests_per_second(self) -> float:
+        """Right answers per second."""
+        return self.answered / self.seconds if self.seconds else 0.0
+
+    @property
+    def server_cpu_per_request(self) -> float:
+        """Seconds of processor time per answer, right or wrong."""
+        answers = self.answered + self.errors
+        return self.server_cpu_seconds / answers if answers else math.nan
+
+    @property
+    def client_busy(self) -> float:
+        """Share of one core that the load generator used. Near 1, it was the limit."""
+        return self.client_cpu_seconds / self.seconds if self.seconds else 0.0
+
+    def latency(self, share: float) -> float:
+        """A percentile of the latencies, in seconds."""
+        return percentile(sorted(self.latencies), share)
+
+    def late(self, share: float) -> float:
+        """A percentile of the generator's own lateness, in seconds."""
+        return percentile(sorted(self.lateness), share)

@@ -1,0 +1,125 @@
+"""A server process under load: started, awaited, measured and stopped."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from benchmarks.loadgen.cpu import process_tree_seconds
+
+HOST = "127.0.0.1"
+START_SECONDS = 120.0
+STOP_SECONDS = 15.0
+_SHOWN_BYTES = 2000
+
+Command = Callable[[int], Sequence[str]]
+"""A server's command line for a port; it must listen on 127.0.0.1 and answer /readyz."""
+
+
+class ServerFailed(Exception):
+    """The server ended or did not become ready; the message has the end of its output."""
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A context manager around a server process. ``url`` is its root, without a slash."""
+
+    def __init__(self, name: str, command: Command, *, cwd: Path | None = None) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self._command = list(command(self.port))
+        self._cwd = cwd
+        self._output: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._output = tempfile.TemporaryFile()
+        # A session of its own: Ctrl-C reaches the benchmark alone, which then stops the server.
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            self._await_ready()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "started"
+        return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the process and its children so far."""
+        return process_tree_seconds(self.pid)
+
+    def _await_ready(self) -> None:
+        assert self._process is not None, "started"
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if (code := self._process.poll()) is not None:
+                raise ServerFailed(f"{self.name} ended with {code}:\n{self._last_output()}")
+            if is_ready(self.port):
+                return
+            time.sleep(0.05)
+        raise ServerFailed(f"{self.name} is not ready after {START_SECONDS:g} s")
+
+    def _stop(self) -> None:
+        process, output = self._process, self._output
+        assert process is not None and output is not None, "started"
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        output.close()
+
+    def _last_output(self) -> str:
+        assert self._output is not None, "started"
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - _SHOWN_BYTES))
+        return self._output.read().decode(errors="replace")
+
+
+def is_ready(port: int) -> bool:
+    """Whether a server on this machine answers 200 to /readyz."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

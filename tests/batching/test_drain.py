@@ -1,0 +1,234 @@
+"""The end of a batcher: drain answers all, close answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from batching import Batcher, BatchPolicy, Closed, DropReason, Item, ItemDropped
+from batching.testing import settle
+from tests.batching.harness import Bench, answer
+
+FOUR = BatchPolicy(max_batch_size=4)
+
+
+def closed(item: Item) -> bool:
+    return item.done() and isinstance(item.exception(), Closed)
+
+
+async def draining(batcher: Batcher) -> asyncio.Task[None]:
+    """A drain that has begun."""
+    task = asyncio.create_task(batcher.drain())
+    await settle()
+    return task
+
+
+async def test_drain_answers_all_and_then_refuses() -> None:
+    bench = Bench(FOUR)
+    items = [bench.submit(n, n) for n in range(1, 6)]
+    drain = await draining(bench.batcher)
+    with pytest.raises(Closed, match="takes no more requests"):
+        bench.submit(1)
+    for _ in range(3):
+        assert not drain.done()
+        await bench.finish()
+    assert drain.done()
+    assert [answer(item) for item in items] == [[2 * n, 2 * n] for n in range(1, 6)]
+    with pytest.raises(Closed):
+        bench.submit(1)
+    assert bench.batcher.statistics().rejected == 2
+    assert bench.events[-1] == ItemDropped(DropReason.CLOSED, 1, 0.0)
+
+
+async def test_drain_of_an_idle_batcher_is_over_at_once() -> None:
+    bench = Bench(FOUR)
+    assert (await draining(bench.batcher)).done()
+
+
+async def test_drain_does_not_wait_for_the_batch_timeout() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=4, batch_timeout=60.0))
+    item = bench.submit(1)
+    await settle()
+    assert bench.running == 0
+    drain = await draining(bench.batcher)
+    assert bench.running == 1
+    await bench.finish()
+    assert drain.done()
+    assert answer(item) == [2]
+
+
+async def test_drain_waits_for_all_parts_of_a_split_item() -> None:
+    bench = Bench(FOUR, devices=2)
+    item = bench.submit(*range(1, 8))
+    drain = await draining(bench.batcher)
+    await bench.finish(1)
+    assert not drain.done()
+    await bench.finish(0)
+    assert drain.done()
+    assert answer(item) == [2 * n for n in range(1, 8)]
+
+
+async def test_several_may_wait_for_one_drain() -> None:
+    bench = Bench(FOUR)
+    bench.submit(1)
+    drains = [await draining(bench.batcher) for _ in range(3)]
+    await bench.finish()
+    assert all(drain.done() for drain in drains)
+
+
+async def test_drain_may_be_given_up_and_taken_up_again() -> None:
+    bench = Bench(FOUR)
+    item = bench.submit(1)
+    given_up, other = await draining(bench.batcher), await draining(bench.batcher)
+    given_up.cancel()
+    await settle()
+    assert given_up.cancelled()
+    assert not other.done()
+    again = await draining(bench.batcher)
+    await bench.finish()
+    assert other.done()
+    assert again.done()
+    assert answer(item) == [2]
+
+
+async def test_drain_ends_with_the_last_cancelled_item() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=4, batch_timeout=60.0))
+    running, waiting = await bench.start(1, 2, 3, 4), bench.submit(5)
+    drain = await draining(bench.batcher)
+    waiting.cancel()
+    await bench.finish()
+    assert drain.done()
+    assert running.done()
+
+
+async def test_drain_ends_with_the_last_expired_item() -> None:
+    bench = Bench(FOUR)
+    bench.submit(1)
+    drain = await draining(bench.batcher)
+    late = Bench(FOUR)
+    late.submit(1, deadline=1.0)
+    await settle()
+    bench.clock.advance(1.0)
+    assert not drain.done()
+    await bench.finish()
+    assert drain.done()
+
+
+async def test_close_fails_those_that_wait_and_those_that_run() -> None:
+    bench = Bench(FOUR, name="m")
+    items = [bench.submit(n) for n in range(1, 7)]
+    await settle()
+    bench.batcher.close()
+    assert all(closed(item) for item in items)
+    assert str(items[0].exception()) == "m was closed"
+    stats = bench.batcher.statistics()
+    assert (stats.failed, stats.waiting_rows, stats.waiting_items) == (6, 0, 0)
+    with pytest.raises(Closed):
+        bench.submit(1)
+
+
+async def test_what_a_closed_batcher_s_devices_still_do_is_not_heard() -> None:
+    bench = Bench(FOUR)
+    ran, dropped = await bench.start(1), bench.submit(2)
+    bench.executors[0].running[0].run()
+    bench.batcher.close()
+    await bench.finish()
+    assert closed(ran)
+    assert closed(dropped)
+    assert bench.batches == [[1]]
+    assert bench.batcher.statistics().running_batches == 0
+
+
+async def test_close_before_the_run_saves_the_run() -> None:
+    bench = Bench(FOUR)
+    await bench.start(1)
+    bench.batcher.close()
+    await bench.finish()
+    assert bench.batches == []
+
+
+async def test_close_takes_timers_along_and_may_be_repeated() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=4, batch_timeout=60.0))
+    bench.submit(1, deadline=5.0)
+    await settle()
+    assert bench.clock.timers == [5.0]
+    bench.batcher.close()
+    bench.batcher.close()
+    assert bench.clock.timers == []
+    assert bench.batcher.statistics().failed == 1
+
+
+async def test_close_ends_a_drain_of_waiting_items() -> None:
+    bench = Bench(FOUR)
+    other = Bench(FOUR)
+    assert (await draining(other.batcher)).done()
+    bench.submit(1)
+    drain = await draining(bench.batcher)
+    bench.batcher.close()
+    await bench.finish()
+    assert drain.done()
+
+
+async def test_a_cancelled_item_stays_cancelled_when_closed() -> None:
+    bench = Bench(FOUR)
+    item = await bench.start(1)
+    item.cancel()
+    bench.batcher.close()
+    assert item.cancelled()
+    stats = bench.batcher.statistics()
+    assert (stats.cancelled, stats.failed) == (1, 0)
+
+
+async def test_async_with_drains_and_closes() -> None:
+    bench = Bench(FOUR)
+
+    async def body() -> Item:
+        async with bench.batcher:
+            return bench.submit(1)
+
+    task = asyncio.create_task(body())
+    await settle()
+    assert not task.done()
+    await bench.finish()
+    assert answer(task.result()) == [2]
+    assert "closed" in repr(bench.batcher)
+
+
+async def test_async_with_lets_the_body_s_error_through() -> None:
+    bench = Bench(FOUR)
+    with pytest.raises(ZeroDivisionError):
+        async with bench.batcher:
+            raise ZeroDivisionError
+    with pytest.raises(Closed):
+        bench.submit(1)
+
+
+async def test_async_with_that_is_cancelled_while_it_drains_still_closes() -> None:
+    bench = Bench(FOUR)
+
+    async def body() -> None:
+        async with bench.batcher:
+            items.append(bench.submit(1))
+
+    items: list[Item] = []
+    task = asyncio.create_task(body())
+    await settle()
+    task.cancel()
+    await settle()
+    assert task.cancelled()
+    assert closed(items[0])
+
+
+async def test_repr_tells_the_state() -> None:
+    bench = Bench(FOUR, name="m")
+    bench.submit(1)
+    expected = "<Batcher m {} <BatchQueue items=1 rows=1 lanes=1> running=0>"
+    assert repr(bench.batcher) == expected.format("open")
+    drain = asyncio.ensure_future(bench.batcher.drain())
+    await settle(1)
+    assert "draining" in repr(bench.batcher)
+    bench.batcher.close()
+    await bench.finish_all()
+    assert drain.done()
+    assert "closed" in repr(bench.batcher)

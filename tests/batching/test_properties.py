@@ -1,0 +1,253 @@
+"""The queue under arbitrary events: nobody lost, nobody doubled, no rule broken."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+from hypothesis import assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from batching import ALONE, BatchPolicy, BatchQueue, Padding, PadInput, SealedBatch
+from tests.batching.entries import Entry
+
+KEYS = ["k", "l", ALONE]
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> BatchPolicy:
+    padding = None
+    if draw(st.booleans()):
+        waste, patience = draw(st.sampled_from([0.0, 0.25, 1.0])), draw(st.integers(0, 4))
+        padding = Padding({"x": PadInput()}, max_waste=waste, patience=patience)
+    return BatchPolicy(
+        enabled=draw(st.sampled_from([True, True, True, False])),
+        max_batch_size=draw(st.integers(1, 6)),
+        batch_timeout=draw(st.sampled_from([0.0, 0.0, 2.0])),
+        padding=padding,
+    )
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """A queue beside a plain list of everything that waits."""
+
+    entries: Bundle[Entry] = Bundle("entries")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.waiting: list[Entry] = []
+        self.sealed: dict[Entry, int] = defaultdict(int)
+        self.watched: list[Entry] = []
+
+    @initialize(policy=policies())
+    def start(self, policy: BatchPolicy) -> None:
+        self.policy = policy
+        self.queue: BatchQueue[Entry] = BatchQueue(policy)
+        self.single = not policy.enabled
+
+    # What happens to it.
+
+    @rule(
+        target=entries,
+        rows=st.one_of(st.integers(1, 3), st.integers(1, 15)),
+        key=st.sampled_from(KEYS),
+        length=st.integers(1, 12),
+        time_left=st.one_of(st.just(math.inf), st.integers(1, 6)),
+    )
+    def offer(self, rows: int, key: Any, length: int, time_left: float) -> Entry:
+        entry = Entry(f"{len(self.sealed)}", rows, key, self.now, self.now + time_left, length)
+        self.sealed[entry] = 0
+        self.queue.offer(entry)
+        self.waiting.append(entry)
+        self.watched.append(entry)
+        return entry
+
+    @rule(seconds=st.integers(1, 3))
+    def advance(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(entry=entries)
+    def discard(self, entry: Entry) -> None:
+        self.queue.discard(entry)
+        entry.answered = True
+        self._forget([entry])
+
+    @rule()
+    def expire(self) -> None:
+        due = [e for e in self.watched if e.deadline <= self.now and not e.done()]
+        expired = self.queue.expire(self.now)
+        assert sorted(expired, key=id) == sorted(due, key=id)
+        assert [e.deadline for e in expired] == sorted(e.deadline for e in expired)
+        for entry in expired:
+            entry.answered = True
+        self._forget(expired)
+
+    @rule(entry=entries)
+    def answer(self, entry: Entry) -> None:
+        assume(self.sealed[entry] == entry.rows)
+        entry.answered = True
+
+    @precondition(lambda self: not self.single)
+    @rule(sure=st.integers(0, 9))
+    def run_singly(self, sure: int) -> None:
+        assume(sure == 0)
+        self.queue.run_singly()
+        self.single = True
+
+    @rule()
+    def clear(self) -> None:
+        assume(len(self.waiting) > 6)
+        cleared = self.queue.clear()
+        assert sorted(cleared, key=id) == sorted(self.waiting, key=id)
+        for entry in cleared:
+            entry.answered = True
+        self._forget(cleared)
+        self.watched.clear()
+
+    @rule(flush=st.booleans())
+    def take(self, flush: bool) -> None:
+        due = [lane for lane in self._lanes() if flush or self._may_go(lane)]
+        before = {entry: entry.taken for entry in self.waiting}
+        batch = self.queue.take(self.now, flush=flush)
+        if batch is None:
+            assert not due
+            return
+        lane = next(lane for lane in due if lane[0] is batch.slices[0][0])
+        assert lane[0].enqueued_at == min(lane[0].enqueued_at for lane in due)
+        self._check_sealed(batch, lane, before)
+        self._forget(entry for entry, _, stop in batch.slices if stop == entry.rows)
+
+    # What must hold.
+
+    def _check_sealed(
+        self, batch: SealedBatch[Entry], lane: list[Entry], before: dict[Entry, int]
+    ) -> None:
+        entries = [entry for entry, _, _ in batch.slices]
+        assert len(set(entries)) == len(entries)
+        assert set(entries) <= set(lane), "keys are never mixed"
+        for entry, start, stop in batch.slices:
+            assert start == before[entry] == self.sealed[entry], "rows are sealed once, in order"
+            assert start < stop <= entry.rows
+            self.sealed[entry] = stop
+        assert batch.rows == sum(stop - start for _, start, stop in batch.slices)
+        assert batch.sealed_at == self.now
+        assert batch.oldest_enqueued_at == lane[0].enqueued_at
+        if self._is_single(lane[0]):
+            assert len(entries) == 1
+            assert self.sealed[entries[0]] == entries[0].rows
+            return
+        assert batch.rows <= self.policy.max_batch_size
+        if self.policy.padding is None:
+            self._check_in_order(batch, lane, before)
+        else:
+            self._check_by_length(self.policy.padding, batch, lane, before)
+
+    def _check_in_order(
+        self, batch: SealedBatch[Entry], lane: list[Entry], before: dict[Entry, int]
+    ) -> None:
+        """The lane's first entries, as many as fit; only the oversized are torn apart."""
+        count = len(batch.slices)
+        assert [entry for entry, _, _ in batch.slices] == lane[:count]
+        last = batch.slices[-1]
+        if last[2] < last[0].rows:
+            assert last[0].rows > self.policy.max_batch_size
+            assert batch.rows == self.policy.max_batch_size
+        elif count < len(lane):
+            left = lane[count].rows - before[lane[count]]
+            room = self.policy.max_batch_size - batch.rows
+            assert left > room
+            assert room == 0 or lane[count].rows <= self.policy.max_batch_size
+
+    def _check_by_length(
+        self,
+        padding: Padding,
+        batch: SealedBatch[Entry],
+        lane: list[Entry],
+        before: dict[Entry, int],
+    ) -> None:
+        anchor = batch.slices[0][0]
+        real, longest, rows = 0, 0, 0
+        for entry, start, stop in batch.slices:
+            rows += stop - start
+            real += (stop - start) * entry.length
+            longest = max(longest, entry.length)
+            overdue = self.now - entry.enqueued_at >= padding.patience
+            waste = 1 - real / (longest * rows)
+            assert entry is anchor or overdue or waste <= padding.max_waste + 1e-9
+        taken = {entry: stop - start for entry, start, stop in batch.slices}
+        ahead = 0
+        for entry in lane:
+            overdue = self.now - entry.enqueued_at >= padding.patience
+            if overdue and entry not in taken and self._in_window(entry, lane, before):
+                left = entry.rows - before[entry]
+                assert left > self.policy.max_batch_size - ahead, "passed over although it fits"
+            ahead += taken.get(entry, 0)
+
+    def _in_window(self, entry: Entry, lane: list[Entry], before: dict[Entry, int]) -> bool:
+        """Forming looks at four batches' worth of rows behind the oldest entry."""
+        rows = [other.rows - before[other] for other in lane[1 : lane.index(entry)]]
+        return sum(rows) < 4 * self.policy.max_batch_size
+
+    def _may_go(self, lane: list[Entry]) -> bool:
+        timeout = self.policy.batch_timeout
+        return (
+            timeout == 0
+            or self._is_single(lane[0])
+            or sum(e.rows - e.taken for e in lane) >= self.policy.max_batch_size
+            or lane[0].enqueued_at + timeout <= self.now
+        )
+
+    def _is_single(self, entry: Entry) -> bool:
+        return self.single or entry.key is ALONE
+
+    def _lanes(self) -> list[list[Entry]]:
+        lanes: dict[Any, list[Entry]] = defaultdict(list)
+        for entry in self.waiting:
+            lanes[entry.key].append(entry)
+        return list(lanes.values())
+
+    def _forget(self, gone: Any) -> None:
+        leaving = set(gone)
+        self.waiting = [entry for entry in self.waiting if entry not in leaving]
+
+    @invariant()
+    def counters_are_true(self) -> None:
+        if not hasattr(self, "queue"):
+            return
+        assert self.queue.items == len(self.waiting)
+        assert self.queue.rows == sum(entry.rows - entry.taken for entry in self.waiting)
+        assert set(self.queue.waiting()) == set(self.waiting)
+        assert all(entry.taken == rows for entry, rows in self.sealed.items())
+
+    @invariant()
+    def nothing_is_slept_through(self) -> None:
+        if not hasattr(self, "queue"):
+            return
+        times = [entry.deadline for entry in self.watched if not entry.done()]
+        timeout = self.policy.batch_timeout
+        times += [lane[0].enqueued_at + timeout for lane in self._lanes() if not self._may_go(lane)]
+        assert self.queue.next_wakeup(self.now) <= min(times, default=math.inf)
+
+    def teardown(self) -> None:
+        """Whatever still waits is sealed in the end, to the last row."""
+        if not hasattr(self, "queue"):
+            return
+        rest = list(self.waiting)
+        while self.waiting:
+            self.take(flush=True)
+        assert self.queue.take(self.now, flush=True) is None
+        assert all(self.sealed[entry] == entry.rows for entry in rest)
+
+
+TestQueueMachine = QueueMachine.TestCase
+TestQueueMachine.settings = settings(stateful_step_count=60)
