@@ -90,7 +90,9 @@ class Item:
         try:
             return (yield from self.future)
         except asyncio.CancelledError:
-            self._give_up()
+            # The answer may have come in the same turn of the loop: then it counts as answered.
+            if self.future.cancel() or self.future.cancelled():
+                self._give_up()
             raise
 
     @property

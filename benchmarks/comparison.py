@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.loadgen.closed import closed_loop
@@ -69,34 +69,21 @@ async def measure(side: Side, setting: Setting, seconds: float, number: int) -> 
     return _measurement(side.name, setting.label, number, speed, record)
 
 
-async def compare(
-    sides: Sequence[Side], settings: Sequence[Setting], rounds: int, seconds: float
-) -> Iterator[Measurement]:
-    """All measurements, those of one setting together, its rounds interleaved: A B, B A, A B."""
-    for side in sides:
-        await check(side)
-    measurements = []
-    for setting in settings:
-        measurements += await measure_setting(sides, setting, rounds, seconds)
-    return iter(measurements)
-
-
 async def measure_setting(
     sides: Sequence[Side], setting: Setting, rounds: int, seconds: float
 ) -> list[Measurement]:
-    """Rounds of one setting, in the order in which they ran."""
+    """Warm up, then all rounds of one setting, interleaved: A B, B A, A B."""
     for side in sides:
         await setting.run(side.traffic, min(WARMUP_SECONDS, seconds))
-    found = []
-    for number in range(rounds):
-        for side in reversed(sides) if number % 2 else sides:
-            found.append(await measure(side, setting, seconds, number))
-    return found
+    turns = [
+        (number, side)
+        for number in range(rounds)
+        for side in (reversed(sides) if number % 2 else sides)
+    ]
+    return [await measure(side, setting, seconds, number) for number, side in turns]
 
 
-def _measurement(
-    server: str, load: str, number: int, speed: float, record: Record
-) -> Measurement:
+def _measurement(server: str, load: str, number: int, speed: float, record: Record) -> Measurement:
     return Measurement(
         load=load,
         server=server,

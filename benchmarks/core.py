@@ -90,9 +90,7 @@ async def measure(contender: Contender, clients: int, requests: int) -> Round:
     return Round(cpu * microseconds, wall * microseconds, mean_batch)
 
 
-async def compare(
-    clients: int, rounds: int, requests: int, *, device_thread: bool
-) -> list[Series]:
+async def compare(clients: int, rounds: int, requests: int, *, device_thread: bool) -> list[Series]:
     """Check all contenders, then time them in turn, ``rounds`` times."""
     contenders = make_contenders(min(clients, MAX_BATCH_SIZE), device_thread=device_thread)
     all_series = [Series(contender.name, clients) for contender in contenders]
@@ -173,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     machine = describe_machine(("numpy", "uvloop"))
     print("\n".join(machine.lines()))
-    print(f"rounds   {options.rounds} x {options.requests:,} requests of 4 floats, uvloop", end="\n\n")
+    print(
+        f"rounds   {options.rounds} x {options.requests:,} requests of 4 floats, uvloop", end="\n\n"
+    )
     results: list[dict[str, Any]] = []
     speeds = [loop_speed()]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("numpy", "uvloop", "aiohttp", "orjson", "tensorflow")
-_SPEED_TURNS = 200_000
+_SPEED_TURNS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,9 @@ class ClosedLoop(Load):
         # Only asked when an answer came and its connection sent nothing more.
         return True
 
+    def _stop(self) -> None:
+        """No request is due in a closed loop but those in flight."""
+
 
 async def closed_loop(
     traffic: Traffic, connections: int, seconds: float, most: int = MAX_REQUESTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 OnAnswer = Callable[["Connection", int, bytes], None]
 """Called with the connection, the status and the body; the connection is free again."""
@@ -47,8 +48,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast: uvloop's transports do not derive from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
 
     def send(self, request: bytes) -> None:
         """Send a whole request. The previous one must have been answered."""

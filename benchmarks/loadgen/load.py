@@ -102,6 +102,7 @@ class Load(ABC):
     def _finished(self) -> bool:
         """Whether nothing is left to send."""
 
+    @abstractmethod
     def _stop(self) -> None:
         """The run is given up: requests that should have been sent and were not are faults."""
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from benchmarks.loadgen.answers import AnswerCheck
 
+MAX_REASONS = 50
+"""A server that is wrong in a new way each time must not fill the memory."""
+
 
 def percentile(ordered: Sequence[float], share: float) -> float:
     """Nearest rank: the least of the ``ordered`` values that ``share`` (0 to 1) of them do not
@@ -30,9 +33,9 @@ class Record:
         """By how much the generator itself sent too late (open loop)."""
         self.faults: Counter[str] = Counter()
         self.server_cpu_seconds = math.nan
-        """From the first request to the end of the run; nan when the server's process is unknown."""
+        """Spent during the run; nan when the server's process is unknown."""
         self.client_cpu_seconds = 0.0
-        """The same of this process."""
+        """Spent by this process during the run."""
         self._check = check
 
     def answer(self, sample: int, status: int, body: bytes, since: float, now: float) -> None:
@@ -41,13 +44,14 @@ class Record:
         if fault is None:
             self.latencies.append(now - since)
         else:
-            self.faults[fault] += 1
+            self.fault(fault)
         self.last_answer_at = now
 
     def fault(self, reason: str, requests: int = 1) -> None:
-        """Requests that got no answer."""
+        """Requests that got a wrong answer or none."""
+        known = reason in self.faults or len(self.faults) < MAX_REASONS
         if requests:
-            self.faults[reason] += requests
+            self.faults[reason if known else "other faults"] += requests
 
     @property
     def answered(self) -> int:

@@ -96,7 +96,8 @@ class Server:
 
     def _stop(self) -> None:
         process, output = self._process, self._output
-        assert process is not None and output is not None, "started"
+        assert process is not None, "started"
+        assert output is not None, "started"
         if process.poll() is None:
             process.terminate()
             try:

@@ -1,0 +1,187 @@
+"""HTTP predict on the demo model against a bare aiohttp app under the same load, as ratios of one
+run; or any running server by itself. ``python -m benchmarks.http --help``"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from benchmarks.arguments import count, counts, seconds
+from benchmarks.comparison import Measurement, Side, WrongAnswers, check, measure_setting
+from benchmarks.http_report import show_measurements, show_ratios
+from benchmarks.loadgen.answers import Sample, demo_samples
+from benchmarks.loadgen.cpu import placed_on, process_tree_seconds, split_cores
+from benchmarks.loadgen.load import Traffic
+from benchmarks.loadgen.server import Server, ServerFailed
+from benchmarks.loadgen.target import target_of
+from benchmarks.machine import describe_machine
+from benchmarks.report import write_json
+from benchmarks.servers import DEMO_PATH, bare_server, demo_server
+from benchmarks.settings import Closed, Open, Setting
+
+CHECK_EVERY = 100
+"""Of a server's answers that differ from the one known to be right, how many are looked at."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
+    parser.add_argument(
+        "--connections",
+        type=counts(1024),
+        default=(1, 16, 64, 256),
+        metavar="N,N,...",
+        help="closed loops; '' for none",
+    )
+    parser.add_argument(
+        "--rates",
+        type=counts(100_000),
+        default=(500, 1000, 2000),
+        metavar="N,N,...",
+        help="open loops, in requests a second; '' for none",
+    )
+    parser.add_argument("--arrivals", choices=("constant", "poisson"), default="constant")
+    parser.add_argument("--seconds", type=seconds(60), default=3.0, help="of one run")
+    parser.add_argument("--rounds", type=count(50), default=3)
+    parser.add_argument(
+        "--no-pin",
+        dest="pin",
+        action="store_false",
+        help="let servers and load share all cores; else one core for either",
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="CHECKOUT", help="a third server: the demo of a checkout"
+    )
+    parser.add_argument("--demo-dir", type=Path, help="where the demo model is kept")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to FILE")
+    running = parser.add_argument_group("a server that runs already, instead of the demo")
+    running.add_argument("--model-url", help="http://127.0.0.1:PORT/v1/models/NAME:predict")
+    running.add_argument("--body", type=Path, metavar="FILE", help="the request's JSON body")
+    running.add_argument("--pid", type=int, help="its process, for its processor time")
+    options = parser.parse_args(arguments)
+    if bool(options.model_url) != bool(options.body):
+        parser.error("--model-url and --body belong together")
+    if not (options.connections or options.rates):
+        parser.error("nothing to do: give --connections or --rates")
+    return options
+
+
+@contextmanager
+def started_sides(options: argparse.Namespace) -> Iterator[list[Side]]:
+    """The servers to compare, the references behind the first."""
+    servers = [demo_server("gateway", options.demo_dir), bare_server()]
+    if options.against:
+        servers.append(demo_server("before", options.demo_dir, options.against.resolve()))
+    server_cores, client_cores = split_cores(pin=options.pin)
+    with ExitStack() as stack:
+        with placed_on(server_cores):
+            for server in servers:
+                stack.enter_context(server)
+        stack.enter_context(placed_on(client_cores))
+        yield [side_of(server) for server in servers]
+
+
+def side_of(server: Server) -> Side:
+    """A server of the demo model."""
+    target = target_of(server.url + DEMO_PATH)
+    return Side(server.name, Traffic(target, demo_samples(), cpu_seconds=server.cpu_seconds))
+
+
+def running_side(url: str, body: bytes, pid: int | None) -> Side:
+    """A server that somebody else started. Its first answer is taken for the right one."""
+    target, samples = target_of(url), [Sample(body)]
+    if pid is None:
+        return Side("server", Traffic(target, samples, every=CHECK_EVERY))
+    process_tree_seconds(pid)
+    cpu_seconds = lambda: process_tree_seconds(pid)  # noqa: E731
+    return Side("server", Traffic(target, samples, every=CHECK_EVERY, cpu_seconds=cpu_seconds))
+
+
+def settings_of(options: argparse.Namespace) -> list[Setting]:
+    """Closed loops, then open ones."""
+    closed: list[Setting] = [Closed(connections) for connections in options.connections]
+    return closed + [Open(rate, options.arrivals) for rate in options.rates]
+
+
+async def run(
+    sides: Sequence[Side], settings: Sequence[Setting], rounds: int, seconds: float
+) -> list[Measurement]:
+    """Check all sides, then measure and print setting by setting. Raises WrongAnswers."""
+    for side in sides:
+        await check(side)
+    # What is alive now stays: no full collection of it in the middle of a run.
+    gc.collect()
+    gc.freeze()
+    measurements: list[Measurement] = []
+    for setting in settings:
+        found = await measure_setting(sides, setting, rounds, seconds)
+        print(show_measurements(found), end="\n\n", flush=True)
+        measurements += found
+    return measurements
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0; 1 when a request failed or was answered wrong; 2 when nothing could be
+    measured."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return _compare(options)
+    except (WrongAnswers, ServerFailed, OSError, TimeoutError, ValueError) as error:
+        print(f"benchmarks.http: {error}", file=sys.stderr)
+        return 2
+
+
+def _compare(options: argparse.Namespace) -> int:
+    machine = describe_machine()
+    print("\n".join((*machine.lines(), *_conditions(options))), end="\n\n", flush=True)
+    with ExitStack() as stack:
+        if options.model_url:
+            sides = [running_side(options.model_url, options.body.read_bytes(), options.pid)]
+        else:
+            sides = stack.enter_context(started_sides(options))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        settings = settings_of(options)
+        measurements = runner.run(run(sides, settings, options.rounds, options.seconds))
+    for reference in sides[1:]:
+        print(show_ratios(measurements, sides[0].name, reference.name), end="\n\n")
+    if options.json:
+        write_json(options.json, machine, _recorded(options), [asdict(m) for m in measurements])
+    errors = sum(measurement.errors for measurement in measurements)
+    print(f"{errors} errors in {sum(m.requests for m in measurements) + errors:,} requests")
+    return 1 if errors else 0
+
+
+def _conditions(options: argparse.Namespace) -> list[str]:
+    server_cores, client_cores = split_cores(pin=options.pin)
+    cores = "servers and load share all cores"
+    if server_cores:
+        cores = f"servers on core {min(server_cores)}, load on core {min(client_cores)}"
+    lines = [f"rounds   {options.rounds} x {options.seconds:g} s each, interleaved; {cores}"]
+    if environment := _gateway_environment():
+        lines.append(f"settings {' '.join(f'{k}={v}' for k, v in environment.items())}")
+    return lines
+
+
+def _gateway_environment() -> dict[str, str]:
+    """Settings that the gateway inherits from here."""
+    return {name: value for name, value in os.environ.items() if name.startswith("GATEWAY_")}
+
+
+def _recorded(options: argparse.Namespace) -> dict[str, Any]:
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
+    return given | {"environment": _gateway_environment()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
