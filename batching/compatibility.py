@@ -72,18 +72,28 @@ def _describe_padded(inputs: Mapping[str, Array], rows: int, padding: Padding) -
 
 
 def _check_filled(inputs: Mapping[str, Array], padding: Padding) -> None:
-    """A mask or length that the request sent itself must fit what it describes."""
+    """Inputs that share a mask or length must agree on it, and so must one that the request sent
+    itself."""
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
     for source, rule in padding.inputs.items():
         if source not in inputs:
             continue
         length = inputs[source].shape[rule.axes[0]]
-        for name, expected in ((rule.mask_input, (length,)), (rule.length_input, ())):
-            if name is None or name not in inputs:
+        for name, shape in ((rule.mask_input, (length,)), (rule.length_input, (length,))):
+            if name is None:
                 continue
-            if inputs[name].shape[1:] != expected:
+            sent = inputs[name].shape[1:] if name in inputs else None
+            own = shape if name == rule.mask_input else ()
+            if sent is not None and sent != own:
                 raise IncompatibleItem(
-                    f"input {name!r}: expected rows of shape {list(expected)}, as input {source!r} "
-                    f"has, got {list(inputs[name].shape[1:])}"
+                    f"input {name!r}: expected rows of shape {list(own)}, as input {source!r} "
+                    f"has, got {list(sent)}"
+                )
+            first, expected = shapes.setdefault(name, (source, shape))
+            if shape != expected:
+                raise IncompatibleItem(
+                    f"inputs {first!r} and {source!r} share {name!r}, but have "
+                    f"{expected[0]} and {length} entries a row"
                 )
 
 

@@ -99,7 +99,7 @@ class InlineExecutor:
     def execute(self, job: Job, done: Done) -> None:
         try:
             result = job()
-        except Exception as error:  # noqa: BLE001 - reported to the caller's callback
+        except BaseException as error:  # noqa: BLE001 - reported, as a device thread does
             self._loop.call_soon(done, None, error)
         else:
             self._loop.call_soon(done, result, None)

@@ -10,7 +10,7 @@ from batching.errors import BatchFailed
 P = TypeVar("P")
 R = TypeVar("R")
 
-Attempt = Callable[[Sequence[P]], Sequence[R]]
+Attempt = Callable[[Sequence[P]], Sequence[R | Exception]]
 """Runs parts together; one result each, in order, or raises for all of them."""
 
 

@@ -69,14 +69,16 @@ class DevicePool:
         self._loop = asyncio.get_running_loop()
         self._clock = clock or LoopClock(self._loop)
         self.executors = tuple(executors)
-        self._idle = list(executors)
+        self.idle = list(executors)
+        """Executors without a job."""
+        self._virtual_time = 0.0
         self._seats: list[Seat] = []
         self._dispatching = False
         self.busy_seconds = dict.fromkeys(names, 0.0)
         """Seconds that each executor has been busy, finished jobs only."""
 
     def __repr__(self) -> str:
-        return f"<DevicePool idle={len(self._idle)} of {len(self.executors)}>"
+        return f"<DevicePool idle={len(self.idle)} of {len(self.executors)}>"
 
     def join(self, source: Source, executors: Sequence[str] = ()) -> Seat:
         """Let a batcher use the named executors, or all. Raises ValueError for unknown names."""
@@ -96,10 +98,10 @@ class DevicePool:
         arrive together are sealed together."""
         if not seat.waiting:
             if seat.running == 0:
-                self._level(seat)
+                seat.device_seconds = max(seat.device_seconds, self._virtual_time)
             seat.waiting = True
             seat.used_at = now
-        if self._idle and not self._dispatching:
+        if self.idle and not self._dispatching:
             self._dispatching = True
             self._loop.call_soon(self._dispatch)
 
@@ -108,20 +110,13 @@ class DevicePool:
         for executor in self.executors:
             executor.close()
 
-    def _level(self, seat: Seat) -> None:
-        active = [
-            s.device_seconds for s in self._seats if s is not seat and (s.waiting or s.running)
-        ]
-        if active:
-            seat.device_seconds = max(seat.device_seconds, min(active))
-
     def _dispatch(self) -> None:
         self._dispatching = False
         now = self._clock.now()
         turns = [seat for seat in self._seats if seat.waiting]
         if len(turns) > 1:
             turns.sort(key=_device_seconds)
-        while self._idle and turns:
+        while self.idle and turns:
             for position, seat in enumerate(turns):
                 if (executor := self._executor_for(seat, now)) is None:
                     continue
@@ -136,7 +131,7 @@ class DevicePool:
             turns.sort(key=_running_then_device_seconds)
 
     def _executor_for(self, seat: Seat, now: float) -> Executor | None:
-        usable = [executor for executor in self._idle if executor.name in seat.allowed]
+        usable = [executor for executor in self.idle if executor.name in seat.allowed]
         if not usable or (len(usable) == 1 and self._must_spare_last(seat, now)):
             return None
         return usable[0]
@@ -152,7 +147,8 @@ class DevicePool:
         job = seat.source.seal(executor.name, now)
         if job is None:
             return False
-        self._idle.remove(executor)
+        self.idle.remove(executor)
+        self._virtual_time = max(self._virtual_time, seat.device_seconds)
         seat.running += 1
         seat.used_at = now
         executor.execute(job, partial(self._finished, seat, executor, job, now))
@@ -171,7 +167,7 @@ class DevicePool:
         self.busy_seconds[executor.name] += elapsed
         seat.device_seconds += elapsed
         seat.running -= 1
-        self._idle.append(executor)
+        self.idle.append(executor)
         try:
             # The device first, the answers second: it would stand idle while they are encoded.
             if not self._dispatching:

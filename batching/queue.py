@@ -85,11 +85,11 @@ class BatchQueue(Generic[E]):
         Call ``expire(now)`` first, or expired entries may be in it. ``flush`` ignores the batch
         timeout.
         """
-        key = self._next_lane(now, flush)
-        if key is None:
+        lane = self._next_lane(now, flush)
+        if lane is None:
             return None
-        lane = self._lanes[key]
-        oldest = lane.head().enqueued_at
+        head = lane.head()
+        key, oldest = head.key, head.enqueued_at
         slices = take_slices(lane, self._policy, now)
         rows = 0
         for _, start, stop in slices:
@@ -153,10 +153,12 @@ class BatchQueue(Generic[E]):
     def clear(self) -> list[E]:
         """Remove every entry and return them in no particular order."""
         entries = [entry for lane in self._lanes.values() for entry in lane.entries if entry.queued]
+        # Those that run keep their deadlines.
+        self._deadlines = [record for record in self._deadlines if not record[2].queued]
+        heapq.heapify(self._deadlines)
         for entry in entries:
             entry.queued = False
         self._lanes.clear()
-        self._deadlines.clear()
         self.rows = self.items = 0
         return entries
 
@@ -180,12 +182,12 @@ class BatchQueue(Generic[E]):
             heapq.heapify(heap)
             self._deadlines_bound = 2 * len(heap) + 256
 
-    def _next_lane(self, now: float, flush: bool) -> Hashable | None:
-        """Key of the lane to serve: of those that may go, the one whose head is oldest."""
+    def _next_lane(self, now: float, flush: bool) -> Lane[E] | None:
+        """The lane to serve: of those that may go, the one whose head is oldest."""
         timeout = 0.0 if flush else self._policy.batch_timeout
-        best: Hashable | None = None
+        best: Lane[E] | None = None
         oldest = math.inf
-        for key, lane in self._lanes.items():
+        for lane in self._lanes.values():
             enqueued_at = lane.head().enqueued_at
             if enqueued_at < oldest and (
                 timeout == 0
@@ -193,7 +195,7 @@ class BatchQueue(Generic[E]):
                 or lane.rows >= self._policy.max_batch_size
                 or enqueued_at + timeout <= now
             ):
-                best, oldest = key, enqueued_at
+                best, oldest = lane, enqueued_at
         return best
 
     def _reason(

@@ -116,21 +116,27 @@ class BatchJob:
 
     def _results(self, parts: list[Part]) -> Sequence[Outputs | Exception]:
         try:
-            return self._attempt(parts)
-        except UnsplittableOutput as error:
-            self._outcome.unsplittable = str(error)
-            return [self._by_itself(part) for part in parts]
+            return self._together(parts)
         except Exception as error:  # noqa: BLE001 - whatever the function raises is an answer
             if len(parts) == 1:
                 return [error]
             if not self._policy.isolate:
                 return [_not_isolated(error) for _ in parts]
             search: Isolation[Part, Outputs] = Isolation(
-                self._attempt, self._budget, self._now, self._policy.max_reruns
+                self._together, self._budget, self._now, self._policy.max_reruns
             )
             results = search.resolve(parts, error)
             self._outcome.reruns += search.reruns
             return results
+
+    def _together(self, parts: Sequence[Part]) -> Sequence[Outputs | Exception]:
+        """Run parts together, or one by one when their outputs cannot be told apart. Raises what
+        the function raises for all of them."""
+        try:
+            return self._attempt(parts)
+        except UnsplittableOutput as error:
+            self._outcome.unsplittable = str(error)
+            return [self._by_itself(part) for part in parts]
 
     def _attempt(self, parts: Sequence[Part]) -> Sequence[Outputs]:
         """Run parts together. Raises what the function raises, or UnsplittableOutput."""

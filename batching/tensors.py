@@ -6,7 +6,7 @@ Batches are written into memory aligned to 64 bytes, which TensorFlow takes with
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -102,7 +102,8 @@ class Assembler:
             cells += array.size
             real += filled
         ratio = 1 - real / cells if cells else 0.0
-        return Batch(self._fill(inputs, parts, lengths, rows), rows, padded_rows, lengths, ratio)
+        inputs |= self._fill(parts, lengths, rows, padded_rows)
+        return Batch(inputs, rows, padded_rows, lengths, ratio)
 
     def fits(self, part: Part) -> bool:
         """Whether a whole item is a batch as it stands: nothing to pad, nothing to round up."""
@@ -123,7 +124,7 @@ class Assembler:
                 for axis in rule.axes
                 if name in inputs and inputs[name].ndim > axis
             }
-            inputs = self._fill(inputs, [part], lengths, rows)
+            inputs |= self._fill([part], lengths, rows, rows, skip=inputs.keys())
         return Batch(inputs, rows, rows, {}, 0.0)
 
     def split(self, batch: Batch, outputs: Outputs, parts: Sequence[Part]) -> Sequence[Outputs]:
@@ -220,28 +221,27 @@ class Assembler:
 
     def _fill(
         self,
-        inputs: dict[str, Array],
         parts: Sequence[Part],
         lengths: Mapping[tuple[str, int], int],
         rows: int,
+        padded_rows: int,
+        skip: Collection[str] = (),
     ) -> dict[str, Array]:
-        """Add the mask and length inputs."""
-        if self._padding is None:
-            return inputs
-        for name, rule in self._padding.inputs.items():
+        """The mask and length inputs, but for those to ``skip``."""
+        made: dict[str, Array] = {}
+        for name, rule in self._padding.inputs.items() if self._padding is not None else ():
             axis = rule.axes[0]
             if (name, axis) not in lengths:
                 continue
-            padded_rows = inputs[name].shape[0]
-            if rule.mask_input is not None:
+            if rule.mask_input is not None and rule.mask_input not in skip:
                 shape: tuple[int, ...] = (padded_rows, lengths[name, axis])
                 mask = self._filled(rule.mask_input, shape, parts, rows, _Mask(name, axis))
-                inputs[rule.mask_input] = mask
-            if rule.length_input is not None:
+                made[rule.mask_input] = mask
+            if rule.length_input is not None and rule.length_input not in skip:
                 shape = (padded_rows,)
                 sizes = self._filled(rule.length_input, shape, parts, rows, _Length(name, axis))
-                inputs[rule.length_input] = sizes
-        return inputs
+                made[rule.length_input] = sizes
+        return made
 
     def _filled(
         self,
@@ -318,4 +318,4 @@ def _padding_value(rule: PadInput, dtype: np.dtype[Any]) -> Any:
     if rule.value is not None:
         value = rule.value
         return value.encode() if dtype.hasobject and isinstance(value, str) else value
-    return b"" if dtype.hasobject else dtype.type(0)
+    return b"" if dtype.hasobject else np.zeros((), dtype)[()]

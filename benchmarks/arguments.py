@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+MAX_STEP_SECONDS = 600
+
 
 def count(most: int) -> Callable[[str], int]:
     """A parser of integers from 1 to ``most``."""
@@ -26,6 +28,16 @@ def counts(most: int) -> Callable[[str], tuple[int, ...]]:
         return tuple(one(part) for part in text.split(",")) if text else ()
 
     return parse
+
+
+def steps(text: str) -> list[tuple[int, int]]:
+    """``USERS:SECONDS,...``: at most 1024 users, at most ten minutes in all."""
+    users, longest = count(1024), count(MAX_STEP_SECONDS)
+    pairs = [step.partition(":") for step in text.split(",")]
+    found = [(users(before), longest(after)) for before, _, after in pairs]
+    if sum(seconds for _, seconds in found) > MAX_STEP_SECONDS:
+        raise argparse.ArgumentTypeError(f"the steps take more than {MAX_STEP_SECONDS} s")
+    return found
 
 
 def seconds(most: float) -> Callable[[str], float]:

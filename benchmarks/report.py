@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ class Spread:
     maximum: float
 
     def show(self, digits: int = 2) -> str:
-        """``median (minimum-maximum)``"""
+        """``median (minimum-maximum)``, or a dash when there is none."""
+        if math.isnan(self.median):
+            return "-"
         return f"{self.median:.{digits}f} ({self.minimum:.{digits}f}-{self.maximum:.{digits}f})"
 
 
@@ -34,7 +37,7 @@ def ratios(values: Sequence[float], references: Sequence[float]) -> Spread:
     """Value by reference, round by round. A round without a reference (0, below the clock's
     resolution) says nothing and is left out; all such give nan."""
     found = [v / r for v, r in zip(values, references, strict=True) if r]
-    return spread(found or [float("nan")])
+    return spread(found or [math.nan])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -21,7 +21,7 @@ class Closed:
 
     @property
     def label(self) -> str:
-        return f"closed, {self.connections} connections"
+        return f"closed, {self.connections} at once"
 
     async def run(self, traffic: Traffic, seconds: float) -> Record:
         return await closed_loop(traffic, self.connections, seconds)

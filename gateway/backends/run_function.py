@@ -19,6 +19,8 @@ GraphCall = Callable[..., Sequence[Any]]
 """Takes one array per fed tensor, returns one value per fetched tensor: an array, or a numpy
 scalar or ``bytes`` for rank 0."""
 
+_STRING_KINDS = "OSU"
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -159,11 +161,15 @@ def _missing(alias: str) -> ServingError:
 def _dtype_mistake(spec: TensorSpec, value: NDArray[Any]) -> str:
     if not spec.is_string:
         wrong = value.dtype != spec.dtype
-        return f"must be {spec.dtype.name}, got {value.dtype.name}" if wrong else ""
-    if value.dtype.kind in "SU":
-        return ""
+        return f"must be {spec.dtype.name}, got {_dtype_name(value)}" if wrong else ""
+    if value.dtype.kind not in _STRING_KINDS:
+        return f"must be strings, got {_dtype_name(value)}"
     if value.dtype.kind != "O":
-        return f"must be strings, got {value.dtype.name}"
+        return ""
     others = (type(item).__name__ for item in value.flat if not isinstance(item, bytes | str))
     other = next(others, "")
     return f"must hold only bytes or str, got {other}" if other else ""
+
+
+def _dtype_name(value: NDArray[Any]) -> str:
+    return "strings" if value.dtype.kind in _STRING_KINDS else value.dtype.name

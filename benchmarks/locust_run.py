@@ -1,0 +1,70 @@
+"""Locust without its user interface against the demo server, started for it.
+
+``python -m benchmarks.locust_run --help``; benchmarks/run_locust is the same. Arguments after ``--``
+are locust's. Exits with locust's code: 0 when every answer was right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.arguments import count
+from benchmarks.loadgen.server import ServerFailed
+from benchmarks.servers import ROOT, demo_server
+
+LOCUSTFILE = Path(__file__).parent / "locustfile.py"
+STOP_SECONDS = 60
+"""What locust has for its start and its end beside the run itself."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/run_locust", description=__doc__)
+    parser.add_argument("--seconds", type=count(600), default=10, help="of the whole run")
+    parser.add_argument("--users", type=count(1024), default=32)
+    parser.add_argument("--steps", metavar="USERS:SECONDS,...", help="steps instead of --users")
+    parser.add_argument("--url", help="root of a server that runs already, instead of the demo")
+    parser.add_argument("--demo-dir", type=Path, help="where the demo model is kept")
+    parser.add_argument("locust", nargs="*", metavar="-- OPTION", help="more options of locust")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with ExitStack() as stack:
+            url = options.url
+            if url is None:
+                url = stack.enter_context(demo_server("gateway", options.demo_dir)).url
+            return run_locust(url, options)
+    except ServerFailed as error:
+        print(f"run_locust: {error}", file=sys.stderr)
+        return 2
+
+
+def run_locust(url: str, options: argparse.Namespace) -> int:
+    """Locust's exit code; its summary goes to standard output."""
+    environment = dict(os.environ)
+    if options.steps:
+        environment |= {"LOAD_SHAPE": "steps", "STEPS": options.steps}
+    command = [
+        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url),
+        *("--headless", "--only-summary", "--run-time", f"{options.seconds}s"),
+        *("--users", str(options.users), "--spawn-rate", str(options.users)),
+        *options.locust,
+    ]
+    longest = options.seconds + STOP_SECONDS
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, timeout=longest, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

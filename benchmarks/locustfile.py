@@ -1,0 +1,109 @@
+"""Predict requests from locust users to any model on this machine.
+
+Environment:
+    MODEL        its name (half_plus_two, the demo's)
+    BODY         file with a request's JSON body; without it the demo model's requests
+    LOAD_SHAPE   steps: users by STEPS instead of --users
+    STEPS        USERS:SECONDS,... of the steps (8:10,16:10,32:10,64:10)
+
+Each answer is compared: the demo model's with what they must be, others with the first answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from locust import FastHttpUser, LoadTestShape, constant, events, task
+from locust.env import Environment
+
+from benchmarks.arguments import steps
+from benchmarks.loadgen.answers import AnswerCheck, Sample, demo_samples
+from benchmarks.loadgen.target import target_of
+
+DEMO_MODEL = "half_plus_two"
+MODEL = os.environ.get("MODEL", DEMO_MODEL)
+PATH = f"/v1/models/{MODEL}:predict"
+RUN_SECONDS = 60
+"""Of a run without a user interface that was given no --run-time."""
+
+
+def steps_from(text: str) -> list[tuple[int, int]]:
+    """Users and seconds of each step."""
+    try:
+        return steps(text)
+    except argparse.ArgumentTypeError as error:
+        raise SystemExit(f"STEPS: {error}") from None
+
+
+def samples_of(body_file: str) -> list[Sample]:
+    """The file's body, or the demo model's requests when no file is named."""
+    if body_file:
+        return [Sample(Path(body_file).read_bytes())]
+    if MODEL != DEMO_MODEL:
+        raise SystemExit(f"BODY must name a file with a request for the model {MODEL}")
+    return demo_samples()
+
+
+SAMPLES = samples_of(os.environ.get("BODY", ""))
+CHECK = AnswerCheck(SAMPLES)
+TURNS = itertools.cycle(range(len(SAMPLES)))
+NAME = f"predict {MODEL}"
+HEADERS = {"Content-Type": "application/json"}
+
+
+class Predict(FastHttpUser):
+    """A client that asks again as soon as it has its answer."""
+
+    wait_time = constant(0)
+
+    @task
+    def predict(self) -> None:
+        number = next(TURNS)
+        body: Any = SAMPLES[number].body  # Bytes are taken, though not by the declared type.
+        request = self.client.post(PATH, data=body, headers=HEADERS, name=NAME, catch_response=True)
+        with request as response:
+            fault = CHECK.fault(number, response.status_code, response.content or b"")
+            if fault is None:
+                response.success()
+            else:
+                response.failure(fault)
+
+
+class Steps(LoadTestShape):
+    """More users step by step; the run ends after the last step."""
+
+    abstract = os.environ.get("LOAD_SHAPE") != "steps"
+    _steps = steps_from(os.environ.get("STEPS", "8:10,16:10,32:10,64:10"))
+
+    def tick(self) -> tuple[int, int] | None:
+        """Users, and how many of them start per second; None at the end."""
+        end = 0
+        for users, seconds in self._steps:
+            end += seconds
+            if self.get_run_time() < end:  # type: ignore[no-untyped-call]
+                return users, users
+        return None
+
+
+def bound_run_time(parser: Any, **_: Any) -> None:
+    parser.set_defaults(run_time=f"{RUN_SECONDS}s")
+
+
+def refuse_remote_hosts(environment: Environment, **_: Any) -> None:
+    """Load goes to this machine only."""
+    try:
+        target_of((environment.host or "") + PATH)
+    except ValueError as error:
+        logging.getLogger(__name__).error("%s", error)
+        environment.process_exit_code = 2
+        assert environment.runner is not None, "a test starts on a runner"
+        environment.runner.quit()
+
+
+events.init_command_line_parser.add_listener(bound_run_time)
+events.test_start.add_listener(refuse_remote_hosts)
