@@ -145,8 +145,9 @@ class Batcher:
         item = Item(future, inputs, rows, key, length, now, deadline, self._discard)
         self._tally.submitted += 1
         queue.offer(item)
-        if not self._seat.waiting or self._pool.idle:
-            self._pool.wake(self._seat, now)
+        seat = self._seat
+        if seat.spared or not seat.waiting:
+            self._pool.wake(seat, now)
         if deadline < self._wakeup.at:
             self._wakeup.arm(deadline)
         return item

@@ -44,7 +44,7 @@ class Source(Protocol):
 class Seat:
     """A batcher's place in a pool."""
 
-    __slots__ = ("allowed", "device_seconds", "running", "source", "used_at", "waiting")
+    __slots__ = ("allowed", "device_seconds", "running", "source", "spared", "used_at", "waiting")
 
     def __init__(self, source: Source, allowed: frozenset[str]) -> None:
         self.source = source
@@ -54,6 +54,8 @@ class Seat:
         self.running = 0
         self.waiting = False
         """Has rows, and nothing to gain from another wake before it was asked for a batch."""
+        self.spared = False
+        """Was denied the last free executor for the sake of others, who may be gone by now."""
         self.used_at = -math.inf
 
 
@@ -69,8 +71,7 @@ class DevicePool:
         self._loop = asyncio.get_running_loop()
         self._clock = clock or LoopClock(self._loop)
         self.executors = tuple(executors)
-        self.idle = list(executors)
-        """Executors without a job."""
+        self._idle = list(executors)
         self._virtual_time = 0.0
         self._seats: list[Seat] = []
         self._dispatching = False
@@ -78,7 +79,7 @@ class DevicePool:
         """Seconds that each executor has been busy, finished jobs only."""
 
     def __repr__(self) -> str:
-        return f"<DevicePool idle={len(self.idle)} of {len(self.executors)}>"
+        return f"<DevicePool idle={len(self._idle)} of {len(self.executors)}>"
 
     def join(self, source: Source, executors: Sequence[str] = ()) -> Seat:
         """Let a batcher use the named executors, or all. Raises ValueError for unknown names."""
@@ -101,7 +102,7 @@ class DevicePool:
                 seat.device_seconds = max(seat.device_seconds, self._virtual_time)
             seat.waiting = True
             seat.used_at = now
-        if self.idle and not self._dispatching:
+        if self._idle and not self._dispatching:
             self._dispatching = True
             self._loop.call_soon(self._dispatch)
 
@@ -116,7 +117,7 @@ class DevicePool:
         turns = [seat for seat in self._seats if seat.waiting]
         if len(turns) > 1:
             turns.sort(key=_device_seconds)
-        while self.idle and turns:
+        while self._idle and turns:
             for position, seat in enumerate(turns):
                 if (executor := self._executor_for(seat, now)) is None:
                     continue
@@ -131,10 +132,11 @@ class DevicePool:
             turns.sort(key=_running_then_device_seconds)
 
     def _executor_for(self, seat: Seat, now: float) -> Executor | None:
-        usable = [executor for executor in self.idle if executor.name in seat.allowed]
-        if not usable or (len(usable) == 1 and self._must_spare_last(seat, now)):
+        usable = [executor for executor in self._idle if executor.name in seat.allowed]
+        if not usable:
             return None
-        return usable[0]
+        seat.spared = len(usable) == 1 and self._must_spare_last(seat, now)
+        return None if seat.spared else usable[0]
 
     def _must_spare_last(self, seat: Seat, now: float) -> bool:
         return (
@@ -147,7 +149,7 @@ class DevicePool:
         job = seat.source.seal(executor.name, now)
         if job is None:
             return False
-        self.idle.remove(executor)
+        self._idle.remove(executor)
         self._virtual_time = max(self._virtual_time, seat.device_seconds)
         seat.running += 1
         seat.used_at = now
@@ -167,7 +169,7 @@ class DevicePool:
         self.busy_seconds[executor.name] += elapsed
         seat.device_seconds += elapsed
         seat.running -= 1
-        self.idle.append(executor)
+        self._idle.append(executor)
         try:
             # The device first, the answers second: it would stand idle while they are encoded.
             if not self._dispatching:

@@ -1,7 +1,7 @@
 """Locust without its user interface against the demo server, started for it.
 
-``python -m benchmarks.locust_run --help``; benchmarks/run_locust is the same. Arguments after ``--``
-are locust's. Exits with locust's code: 0 when every answer was right.
+``benchmarks/run_locust --help`` or ``python -m benchmarks.locust_run --help``. Arguments after
+``--`` are locust's. Exits with locust's code: 0 when every answer was right.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.arguments import count
+from benchmarks.arguments import count, steps
 from benchmarks.loadgen.server import ServerFailed
 from benchmarks.servers import ROOT, demo_server
 
@@ -26,9 +26,11 @@ STOP_SECONDS = 60
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/run_locust", description=__doc__)
-    parser.add_argument("--seconds", type=count(600), default=10, help="of the whole run")
+    parser.add_argument("--seconds", type=count(600), default=10)
     parser.add_argument("--users", type=count(1024), default=32)
-    parser.add_argument("--steps", metavar="USERS:SECONDS,...", help="steps instead of --users")
+    parser.add_argument(
+        "--steps", type=steps, metavar="USERS:SECONDS,...", help="instead of --users and --seconds"
+    )
     parser.add_argument("--url", help="root of a server that runs already, instead of the demo")
     parser.add_argument("--demo-dir", type=Path, help="where the demo model is kept")
     parser.add_argument("locust", nargs="*", metavar="-- OPTION", help="more options of locust")
@@ -51,19 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_locust(url: str, options: argparse.Namespace) -> int:
     """Locust's exit code; its summary goes to standard output."""
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url]
     environment = dict(os.environ)
     if options.steps:
-        environment |= {"LOAD_SHAPE": "steps", "STEPS": options.steps}
-    command = [
-        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url),
-        *("--headless", "--only-summary", "--run-time", f"{options.seconds}s"),
-        *("--users", str(options.users), "--spawn-rate", str(options.users)),
-        *options.locust,
-    ]
-    longest = options.seconds + STOP_SECONDS
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, timeout=longest, check=False
-    ).returncode
+        shape = ",".join(f"{users}:{seconds}" for users, seconds in options.steps)
+        environment |= {"LOAD_SHAPE": "steps", "STEPS": shape}
+        longest = sum(seconds for _, seconds in options.steps)
+    else:
+        command += ["--run-time", f"{options.seconds}s"]
+        command += ["--users", str(options.users), "--spawn-rate", str(options.users)]
+        longest = options.seconds
+    command += ["--headless", "--only-summary", *options.locust]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, timeout=longest + STOP_SECONDS, check=False
+    )
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -90,10 +90,12 @@ class Steps(LoadTestShape):
         return None
 
 
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def bound_run_time(parser: Any, **_: Any) -> None:
     parser.set_defaults(run_time=f"{RUN_SECONDS}s")
 
 
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def refuse_remote_hosts(environment: Environment, **_: Any) -> None:
     """Load goes to this machine only."""
     try:
@@ -103,7 +105,3 @@ def refuse_remote_hosts(environment: Environment, **_: Any) -> None:
         environment.process_exit_code = 2
         assert environment.runner is not None, "a test starts on a runner"
         environment.runner.quit()
-
-
-events.init_command_line_parser.add_listener(bound_run_time)
-events.test_start.add_listener(refuse_remote_hosts)

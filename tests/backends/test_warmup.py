@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.backends.base import RunFunction, Signature, TensorSpec, Tensors
+from gateway.backends.base import RunFunction, Signature, Tensors, TensorSpec
 from gateway.errors import ServingError, invalid_argument
 from gateway.models.warmup import probe_batch_independence, synthetic_inputs, warm_up
 
@@ -147,7 +147,7 @@ def sorted_by_value(inputs: Tensors) -> Arrays:
         (lambda i: {"y": i["x"] - i["x"].mean(axis=0)}, np.float32),
         (clipped_80_db_below_the_batch, np.float32),
         (sorted_by_value, np.float32),
-        (lambda i: {"y": i["x"] + i["x"].max()}, np.int32),
+        (lambda i: {"y": i["x"] + i["x"].sum()}, np.int32),
         (lambda i: {"y": i["x"] + max(i["x"].flat, key=len)}, object),
         (lambda i: {"y": np.ones((len(i["x"]), len(i["x"])))}, np.float32),
     ],

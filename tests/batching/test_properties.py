@@ -105,7 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.run_singly()
         self.single = True
 
-    @precondition(lambda self: len(self.waiting) > 9)
+    @precondition(lambda self: len(self.waiting) > 5)
     @rule()
     def clear(self) -> None:
         cleared = self.queue.clear()
