@@ -1,4 +1,4 @@
-"""What batching alone costs a request: no HTTP, no model. ``python -m benchmarks.core --help``"""
+"""``python -m benchmarks.core``: what batching alone costs a request."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from benchmarks.contenders import Contender, Row, make_contenders, row_of
 from benchmarks.machine import describe_machine, loop_speed
 from benchmarks.report import Spread, ratios, spread, table, write_json
 
+DESCRIPTION = "What batching alone costs a request: no HTTP, no model."
 MAX_BATCH_SIZE = 128
 CHECK_TURNS = 20
 SWITCH_INTERVAL_SECONDS = 1e-4
@@ -107,6 +108,7 @@ async def compare(clients: int, rounds: int, requests: int, *, device_thread: bo
             for contender, series in pairs[start:] + pairs[:start]:
                 series.rounds.append(await measure(contender, clients, requests))
     finally:
+        gc.unfreeze()
         for contender in contenders:
             contender.close()
     return all_series
@@ -151,7 +153,7 @@ def _row(series: Series, bare: Series, tutorial: Series) -> list[str]:
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.core", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.core", description=DESCRIPTION)
     parser.add_argument(
         "--clients", type=counts(4096), default=(1, 8, 32, 128, 256), metavar="N,N,..."
     )

@@ -1,5 +1,4 @@
-"""HTTP predict on the demo model against a bare aiohttp app under the same load, as ratios of one
-run; or any running server by itself. ``python -m benchmarks.http --help``"""
+"""``python -m benchmarks.http``: predict over HTTP against a bare server under the same load."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,17 @@ from benchmarks.report import write_json
 from benchmarks.servers import DEMO_PATH, bare_server, demo_server
 from benchmarks.settings import Closed, Open, Setting
 
+DESCRIPTION = (
+    "HTTP predict on the demo model against a bare aiohttp app under the same load, as ratios of "
+    "one run; or any running server by itself."
+)
 CHECK_EVERY = 100
-"""Of a server's answers that differ from the one known to be right, how many are looked at."""
+"""A running server's answers that differ in their bytes from the right one: each so many-th is
+compared by value. The demo's are all compared."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=DESCRIPTION)
     parser.add_argument(
         "--connections",
         type=counts(1024),
@@ -102,8 +107,7 @@ def running_side(url: str, body: bytes, pid: int | None) -> Side:
     target, samples = target_of(url), [Sample(body)]
     if pid is None:
         return Side("server", Traffic(target, samples, every=CHECK_EVERY))
-    process_tree_seconds(pid)
-    cpu_seconds = lambda: process_tree_seconds(pid)  # noqa: E731
+    cpu_seconds = partial(process_tree_seconds, pid)
     return Side("server", Traffic(target, samples, every=CHECK_EVERY, cpu_seconds=cpu_seconds))
 
 

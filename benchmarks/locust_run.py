@@ -19,13 +19,14 @@ from benchmarks.arguments import count, steps
 from benchmarks.loadgen.server import ServerFailed
 from benchmarks.servers import ROOT, demo_server
 
+DESCRIPTION = "Load the demo server with locust, without its user interface."
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 STOP_SECONDS = 60
 """What locust has for its start and its end beside the run itself."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks/run_locust", description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks/run_locust", description=DESCRIPTION)
     parser.add_argument("--seconds", type=count(600), default=10)
     parser.add_argument("--users", type=count(1024), default=32)
     parser.add_argument(

@@ -92,7 +92,9 @@ class Steps(LoadTestShape):
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def bound_run_time(parser: Any, **_: Any) -> None:
-    parser.set_defaults(run_time=f"{RUN_SECONDS}s")
+    # A shape ends by itself.
+    if Steps.abstract:
+        parser.set_defaults(run_time=f"{RUN_SECONDS}s")
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from benchmarks.machine import Machine
 
@@ -56,7 +57,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def write_json(
     path: Path, machine: Machine, options: dict[str, Any], results: list[dict[str, Any]]
 ) -> None:
-    """Everything that was measured, every round of it."""
+    """Everything that was measured, every round of it. What could not be is null."""
     report = {"machine": machine.as_json(), "options": options, "results": results}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1, allow_nan=True) + "\n")
+    path.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

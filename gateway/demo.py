@@ -45,6 +45,7 @@ def _is_complete(version: Path) -> bool:
 
 def _export(path: Path) -> None:
     from gateway.backends.tensorflow import import_tensorflow
+    from gateway.backends.tf_errors import client_message
 
     tf = import_tensorflow()
     module = tf.Module()
@@ -55,4 +56,7 @@ def _export(path: Path) -> None:
     def half_plus_two(x):  # type: ignore[no-untyped-def]
         return {"y": module.half * x + module.two}
 
-    tf.saved_model.save(module, str(path), signatures=half_plus_two)
+    try:
+        tf.saved_model.save(module, str(path), signatures=half_plus_two)
+    except tf.errors.OpError as error:
+        raise OSError(client_message(error.message)) from error

@@ -150,9 +150,9 @@ def broadcast_matmul(path: Path) -> None:
 def tf1_export(path: Path) -> None:
     """What TensorFlow 1 exported: reference variables, a table that an initialiser fills.
 
-    ``serving_default``: x float32 [-1] -> y = x / 2 + 2. ``increment``: nothing -> count, a
-    reference. ``lookup``: key string [-1] -> value. ``echo``: x -> x itself and y. ``twins``: a and
-    b, one tensor -> y.
+    ``serving_default``: x float32 [-1] -> y = x / 2 + 2. ``increment``: nothing -> count float32
+    [2], a reference. ``lookup``: key string [-1] -> value. ``echo``: x -> x itself and y.
+    ``twins``: a and b, one tensor -> y.
     """
     tf1 = import_tensorflow().compat.v1
     graph = tf1.Graph()
@@ -160,13 +160,13 @@ def tf1_export(path: Path) -> None:
         x = tf1.placeholder(tf1.float32, [None], name="x")
         half = tf1.get_variable("half", initializer=0.5, use_resource=False)
         y = tf1.add(half * x, 2.0, name="y")
-        count = tf1.get_variable("count", initializer=0.0, use_resource=False)
+        count = tf1.get_variable("count", initializer=tf1.zeros([2]), use_resource=False)
         key = tf1.placeholder(tf1.string, [None], name="key")
         entries = tf1.lookup.KeyValueTensorInitializer(["one", "two"], [1, 2])
         table = tf1.lookup.StaticHashTable(entries, -1)
         signatures = {
             "serving_default": _tf1_signature({"x": x}, {"y": y}),
-            "increment": _tf1_signature({}, {"count": tf1.assign_add(count, 1.0)}),
+            "increment": _tf1_signature({}, {"count": tf1.assign_add(count, tf1.ones([2]))}),
             "lookup": _tf1_signature({"key": key}, {"value": table.lookup(key)}),
             "echo": _tf1_signature({"x": x}, {"x": x, "y": y, "again": y}),
             "twins": _tf1_signature({"a": x, "b": x}, {"y": y}),

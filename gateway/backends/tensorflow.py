@@ -132,7 +132,7 @@ class TensorFlowModel:
         self._runs.clear()
         for copy in self._copies.values():
             copy.close()
-        self._copies.clear()
+        pass
 
 
 class _Copy:

@@ -20,6 +20,10 @@ from gateway.models.versions import State, VersionRecord
 
 logger = logging.getLogger(__name__)
 
+MAX_TRIED_VERSIONS = 3
+"""A model whose highest version is broken starts with the next one below that loads; so many are
+tried. The status of the broken ones says why they are not served."""
+
 
 class ModelManager:
     """Loads on a thread of its own, one version at a time, so that serving goes on meanwhile."""
@@ -68,18 +72,31 @@ class ModelManager:
             entry.error = error
             logger.error("model not found", extra={"model": name, "reason": error.message})
             return
-        version = max(versions)
+        for version in sorted(versions, reverse=True)[:MAX_TRIED_VERSIONS]:
+            if await self._publish(entry, version, versions[version]):
+                return
+
+    async def _publish(self, entry: ModelEntry, version: int, path: Path) -> bool:
+        """Load one version and let it take requests; False when it is broken."""
         record = entry.versions[version] = VersionRecord(version, State.LOADING)
         try:
-            loaded = await self._load_version(entry, versions[version])
-            entry.publish(make_servable(loaded, entry.settings, version, self._pool, self._metrics))
+            loaded = await self._load_version(entry, path)
+            servable = make_servable(loaded, entry.settings, version, self._pool, self._metrics)
         except ServingError as error:
             record.failed(error)
-            extra = {"model": name, "version": version, "reason": error.message}
-            logger.error("model version not loaded", extra=extra)
         except Exception:
             record.failed(ServingError(Code.INTERNAL, "the version could not be loaded"))
-            logger.exception("model version not loaded", extra={"model": name, "version": version})
+            logger.exception("unexpected failure of a load")
+        else:
+            entry.publish(servable)
+            return True
+        extra = {
+            "model": entry.settings.name,
+            "version": version,
+            "reason": record.error.message if record.error else "",
+        }
+        logger.error("model version not loaded", extra=extra)
+        return False
 
     async def _load_version(self, entry: ModelEntry, path: Path) -> LoadedVersion:
         devices: Sequence[str] = entry.settings.devices or self._devices

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway import demo
-from gateway.backends.tensorflow import TensorFlowBackend
+from gateway.backends.tensorflow import TensorFlowBackend, import_tensorflow
 
 pytestmark = pytest.mark.tf
 
@@ -71,3 +71,16 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="No space left"):
         demo.ensure_demo_model(tmp_path)
     assert list((tmp_path / "half_plus_two").iterdir()) == []
+
+
+def test_a_full_disk_is_an_oserror(
+    backend: TensorFlowBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf = import_tensorflow()
+
+    def fail(*_: object, **__: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "/srv/x/1/variables; No space left")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match=r"^variables; No space left$"):
+        demo.ensure_demo_model(tmp_path)

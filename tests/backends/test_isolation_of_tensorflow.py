@@ -61,7 +61,8 @@ import numpy as np
 from gateway.backends.tensorflow import TensorFlowBackend
 
 logging.basicConfig(level=logging.WARNING)
-model = TensorFlowBackend().load(Path(sys.argv[1]), ["cpu:0"])
+backend = TensorFlowBackend()
+model = backend.load(Path(sys.argv[1]), backend.devices())
 run = model.runner("serving_default", "cpu:0")
 x = np.random.default_rng(1).random((5, 1, 130, 8), np.float32)
 np.testing.assert_allclose(run({"x": x})["y"], np.repeat(x.sum(-1)[..., None], 4, -1), rtol=1e-5)

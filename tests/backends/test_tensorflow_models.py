@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -112,7 +113,7 @@ def test_reference_dtypes_and_signatures_without_inputs(load: Load) -> None:
     increment = model.runner("increment", "cpu:0")
     assert model.signatures["increment"].outputs["count"].type_name == "DT_FLOAT"
     counts = [increment({})["count"] for _ in range(3)]
-    assert [count.item() for count in counts] == [1, 2, 3]
+    assert [count.tolist() for count in counts] == [[1, 1], [2, 2], [3, 3]]
 
 
 def test_tensors_under_several_names(load: Load) -> None:
@@ -211,3 +212,33 @@ def test_the_backend_knows_itself_and_its_devices(backend: TensorFlowBackend) ->
     cpus = [device for device in devices if device.startswith("cpu:")]
     assert cpus == [f"cpu:{i}" for i in range(len(cpus))]
     assert list(devices[-len(cpus) :]) == cpus
+
+
+def test_without_the_private_call_the_public_one_is_taken(
+    backend: TensorFlowBackend, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorflow.python.client.session import BaseSession
+
+    monkeypatch.delattr(BaseSession, "_make_callable_from_options")
+    model = backend.load(export(saved_models.half_plus_two), ["cpu:0"])
+    run = model.runner("serving_default", "cpu:0")
+    assert run({"x": X})["y"].tolist() == [2.5, 3, 4.5]
+    with pytest.raises(ServingError, match="must have the shape"):  # only Session.run says so
+        run({"x": X.reshape(3, 1)})
+    model.close()
+
+
+def test_a_closed_model_leaves_nothing_behind(backend: TensorFlowBackend, export: Export) -> None:
+    def graphs() -> int:
+        gc.collect()
+        graph_class = import_tensorflow().Graph
+        return sum(isinstance(item, graph_class) for item in gc.get_objects())
+
+    path = export(saved_models.counter)
+    before = graphs()
+    model = backend.load(path, ["cpu:0"])
+    model.runner("serving_default", "cpu:0")({"x": np.int64([1])})
+    assert graphs() > before
+    model.close()
+    del model
+    assert graphs() == before

@@ -42,15 +42,16 @@ def refused(bench: Bench, rows: int, deadline: float = math.inf) -> QueueFull:
     return full.value
 
 
-async def test_row_bound() -> None:
+@pytest.mark.parametrize("deadline", [math.inf, 1e9])
+async def test_row_bound(deadline: float) -> None:
     bench = await busy(BatchPolicy(max_batch_size=4, max_queue_rows=6))
-    waiting = bench.submit(1, 2, 3, 4, 5)
-    error = refused(bench, 2)
+    waiting = bench.submit(1, 2, 3, 4, 5, deadline=deadline)
+    error = refused(bench, 2, deadline)
     assert str(error) == "5 rows wait already; at most 6 may"
-    assert bench.submit(6)
-    refused(bench, 1)
+    assert bench.submit(6, deadline=deadline)
+    refused(bench, 1, deadline)
     waiting.cancel()
-    assert bench.submit(7)
+    assert bench.submit(7, deadline=deadline)
     assert bench.batcher.statistics().rejected == 2
     assert ItemDropped(DropReason.FULL, 2, 0.0) in bench.events
 

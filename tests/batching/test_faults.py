@@ -153,13 +153,13 @@ async def test_an_observer_that_uses_the_batcher() -> None:
         if len(late) < 3:
             late.append(bench.submit(7))
 
-    bench = Bench(FOUR, observer=observer)
+    bench: Bench = Bench(FOUR, observer=observer)
     await assert_goes_on(bench)
     assert [answer(item) for item in late] == [[14]] * 3
 
 
 async def test_an_observer_that_closes_the_batcher() -> None:
-    bench = Bench(FOUR, observer=lambda event: bench.batcher.close())
+    bench: Bench = Bench(FOUR, observer=lambda event: bench.batcher.close())
     items = [bench.submit(n) for n in range(1, 8)]
     await bench.finish_all()
     assert all(item.done() for item in items)
@@ -213,5 +213,5 @@ async def test_of_the_function(
 
 
 async def test_outputs_may_be_lists() -> None:
-    bench = Bench(FOUR, lambda inputs: {"y": (inputs["x"] * 2).tolist()})  # type: ignore[dict-item]
+    bench = Bench(FOUR, lambda inputs: {"y": (inputs["x"] * 2).tolist()})
     await assert_goes_on(bench)

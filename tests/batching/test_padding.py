@@ -88,7 +88,8 @@ def padded(parts: list[Part], rule: PadInput, value: Any) -> Array:
     out = np.empty(shape, own[0].dtype)
     out.fill(value)
     for index, row in enumerate(row for array in own for row in array):
-        out[(index, *(slice(size) for size in row.shape))] = row
+        corner: tuple[Any, ...] = (index, *map(slice, row.shape))
+        out[corner] = row
     return out
 
 
@@ -181,6 +182,13 @@ def test_an_item_that_runs_alone_gets_mask_and_length_unpadded(sent: Any) -> Non
     assert batch.inputs["x"].shape == (1, 3)
     assert batch.inputs["mask"].tolist() == (sent or [[1, 1, 1]])
     assert batch.inputs["length"].tolist() == [3]
+
+
+def test_an_item_of_uneven_inputs_gets_a_mask_of_the_rows_it_describes() -> None:
+    sent = {"x": np.ones((2, 3)), "z": np.ones(5)}
+    batch = Assembler(policy_for(MASKED)).alone((Holder(sent, 5), 0, 5))
+    assert batch.inputs["mask"].tolist() == [[1, 1, 1]] * 2
+    assert batch.inputs["length"].tolist() == [3, 3]
 
 
 def test_an_item_that_runs_alone_keeps_a_mask_of_other_rows_as_it_came() -> None:

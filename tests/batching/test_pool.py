@@ -128,6 +128,20 @@ async def test_a_newcomer_in_a_quiet_moment_does_not_starve_the_others() -> None
     assert abs(served["a"] - served["b"]) <= 2
 
 
+async def test_executors_that_are_not_shared_do_not_set_the_level() -> None:
+    house = House("e0", "e1")
+    alone = Tenant(house, "a", 1.0, "e0")
+    tenants = [Tenant(house, name, 1.0, "e1") for name in "bcd"]
+    for tenant in (alone, *tenants[:2]):
+        await tenant.wants(ENDLESS)
+    # Meanwhile the only one on e0 has used twice as much as each of those on e1.
+    for _ in range(50):
+        await house.turns(1, "e0")
+        await house.turns(1, "e1")
+    await tenants[2].wants(ENDLESS)
+    assert Counter(await house.turns(9, "e1")) == {"b": 3, "c": 3, "d": 3}
+
+
 @pytest.mark.parametrize("predicted", [0.011, 5.0, math.inf])
 async def test_the_last_free_executor_is_kept_from_a_slow_tenant(predicted: float) -> None:
     house = House("e0", "e1", "e2")

@@ -228,6 +228,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.rows == sum(entry.rows - entry.taken for entry in self.waiting)
         assert set(self.queue.waiting()) == set(self.waiting)
         assert all(entry.taken == rows for entry, rows in self.sealed.items())
+        for lane in self.queue._lanes.values():
+            assert lane.dead == sum(not entry.queued for entry in lane.entries)
 
     @invariant()
     def nothing_is_slept_through(self) -> None:

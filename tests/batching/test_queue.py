@@ -182,6 +182,7 @@ def test_singly(policy: BatchPolicy, script: str, expected: list[str]) -> None:
         (FOUR, "@3 a1", math.inf),
         (FOUR, "a1<9 b1<5", 5.0),
         (FOUR, "a1<5 take", 5.0),
+        (FOUR, "a1<5 b1<9 take +a expire", 9.0),
         (PATIENT, "@3 a1", 4.0),
         (PATIENT, "@3 a1<9", 4.0),
         (PATIENT, "@3 a1/x<9 @3.5 b1/y", 4.0),

@@ -19,6 +19,7 @@ from batching import (
 )
 from tests.batching.harness import Arrays, Bench, Culprit
 
+ANY = np.zeros(())
 ROUNDED = BatchPolicy(max_batch_size=8, allowed_batch_sizes=(4, 8))
 
 
@@ -85,14 +86,11 @@ async def test_an_item_that_always_was_alone_does_not_switch_batching_off() -> N
 
 
 async def test_a_culprit_among_them() -> None:
-    bench = Bench(run=lambda inputs: total(inputs) if len(inputs["x"]) == 1 else {"total": ONE})
+    bench = Bench(run=lambda inputs: total(inputs) if len(inputs["x"]) == 1 else {"total": ANY})
     items = [bench.submit(n) for n in (1, -2, 3)]
     await bench.finish()
     assert [result(items[0]), result(items[2])] == [1, 3]
     assert isinstance(items[1].exception(), Culprit)
-
-
-ONE = np.float32(1)
 
 
 @pytest.mark.parametrize("policy", [BatchPolicy(), ROUNDED], ids=["any-size", "rounded"])

@@ -1,0 +1,49 @@
+"""The locust scripts end to end, and their answer check."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.arguments import steps
+from benchmarks.locust_run import parse
+from benchmarks.servers import bare_server
+from tests.benchmarks.helpers import faulty_server, run_module
+
+RUN = ("--seconds=1", "--users=2")
+
+
+def test_users_ask_and_the_summary_is_printed() -> None:
+    with bare_server() as server:
+        done = run_module("benchmarks.locust_run", *RUN, f"--url={server.url}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "predict half_plus_two" in done.stdout + done.stderr
+
+
+def test_users_come_in_steps() -> None:
+    with bare_server() as server:
+        done = run_module("benchmarks.locust_run", "--steps=1:1,3:1", f"--url={server.url}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Shape test updating to 3 users" in done.stderr + done.stdout
+
+
+def test_wrong_answers_fail_the_run() -> None:
+    with faulty_server(right=20) as server:
+        done = run_module("benchmarks.locust_run", *RUN, f"--url={server.url}")
+    assert done.returncode == 1
+    assert "wrong: " in done.stdout + done.stderr
+
+
+def test_what_is_no_target_is_refused() -> None:
+    done = run_module("benchmarks.locust_run", *RUN, "--url=ftp://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "is no http:// URL" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "8", "8:", "x:1", "0:1", "8:400,8:300"])
+def test_steps_are_bounded(text: str) -> None:
+    with pytest.raises(SystemExit):
+        parse([f"--steps={text}"])
+
+
+def test_steps() -> None:
+    assert steps("8:10,16:5") == [(8, 10), (16, 5)]
