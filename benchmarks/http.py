@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import gc
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,6 +28,12 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import write_json
 from benchmarks.servers import DEMO_PATH, bare_server, demo_server
 from benchmarks.settings import Closed, Open, Setting
+from benchmarks.stopping import (
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    cancelled_by_sigterm,
+    exit_on_sigterm,
+)
 
 DESCRIPTION = (
     "HTTP predict on the demo model against a bare aiohttp app under the same load, as ratios of "
@@ -138,12 +143,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0; 1 when a request failed or was answered wrong; 2 when nothing could be
     measured."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    exit_on_sigterm()
     try:
         return _compare(options)
     except (WrongAnswers, ServerFailed, OSError, TimeoutError, ValueError) as error:
         print(f"benchmarks.http: {error}", file=sys.stderr)
         return 2
+    except asyncio.CancelledError:
+        return EXIT_TERMINATED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -155,8 +164,8 @@ def _compare(options: argparse.Namespace) -> int:
         else:
             sides = stack.enter_context(started_sides(options))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        settings = settings_of(options)
-        measurements = runner.run(run(sides, settings, options.rounds, options.seconds))
+        work = run(sides, settings_of(options), options.rounds, options.seconds)
+        measurements = runner.run(cancelled_by_sigterm(work))
     for reference in sides[1:]:
         print(show_ratios(measurements, sides[0].name, reference.name), end="\n\n")
     if options.json:

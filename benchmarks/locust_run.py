@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from benchmarks.arguments import count, steps
 from benchmarks.loadgen.server import ServerFailed
 from benchmarks.servers import ROOT, demo_server
+from benchmarks.stopping import exit_on_sigterm
 
 DESCRIPTION = "Load the demo server with locust, without its user interface."
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
@@ -40,7 +40,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    exit_on_sigterm()
     try:
         with ExitStack() as stack:
             url = options.url

@@ -132,7 +132,7 @@ class TensorFlowModel:
         self._runs.clear()
         for copy in self._copies.values():
             copy.close()
-        pass
+        self._copies.clear()
 
 
 class _Copy:

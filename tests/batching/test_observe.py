@@ -179,6 +179,22 @@ async def test_the_share_of_padding() -> None:
     assert told(bench)[-1] == done(2, (0.0, 0.0), padding=0.5)
 
 
+async def test_rows_that_were_given_up_before_the_run_do_not_count_as_run() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=4, allowed_batch_sizes=(2, 4)))
+    items = [bench.submit(n) for n in (1, 2, 3)]
+    await settle()
+    for item in items[:2]:
+        item.cancel()
+    await bench.finish()
+    last = bench.events[-1]
+    assert isinstance(last, BatchDone)
+    assert (last.rows, last.padded_rows) == (1, 2)
+    stats = bench.batcher.statistics()
+    assert (stats.rows, stats.padding_rows) == (1, 1)
+    assert items[2].timing is not None
+    assert items[2].timing.rows == 1
+
+
 async def test_statistics_count_what_waits_and_runs() -> None:
     bench = Bench(BatchPolicy(max_batch_size=4))
     bench.submit(*range(1, 7))

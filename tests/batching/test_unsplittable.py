@@ -111,6 +111,23 @@ async def test_found_while_a_culprit_is_looked_for(
     assert [result(item) for item in later] == [5, 6]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "values"), [((), (1, 2, 3)), ((4, 8), (1,))], ids=["stacked", "rounded"]
+)
+async def test_nothing_is_run_again_for_a_function_that_must_not_see_a_row_twice(
+    sizes: tuple[int, ...], values: tuple[int, ...]
+) -> None:
+    policy = BatchPolicy(max_batch_size=8, allowed_batch_sizes=sizes, isolate=False)
+    bench = Bench(policy, total)
+    items = [bench.submit(value) for value in values]
+    await bench.finish()
+    assert len(bench.batches) == 1
+    assert all(isinstance(item.exception(), BatchFailed) for item in items)
+    later = bench.submit(7)
+    await bench.finish()
+    assert result(later) == 7
+
+
 async def test_rounding_up_is_undone_for_an_item_by_itself() -> None:
     bench = Bench(ROUNDED, total)
     item = bench.submit(3)
