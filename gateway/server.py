@@ -152,16 +152,22 @@ def _problems(gateway: Gateway) -> str:
     return "; ".join(problems)
 
 
+def _unbatched(gateway: Gateway) -> str:
+    queues = [q for servable in gateway.registry.servables() for q in servable.queues.values()]
+    alone = sum(bool(queue.alone_because) for queue in queues)
+    if not alone:
+        return ""
+    return f"; {alone} of {len(queues)} signatures are not batched, --log_level=debug says why"
+
+
 def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: float) -> None:
     entries = gateway.registry.models
     serving = [f"{name} v{e.latest.version}" for name, e in entries.items() if e.latest]
     listed = ", ".join(serving[:8]) + (f" and {len(serving) - 8} more" if serving[8:] else "")
-    _say(f"Serving {listed} (ready in {seconds:.1f} s)")
+    _say(f"Serving {listed} (ready in {seconds:.1f} s{_unbatched(gateway)})")
     failed = [name for name, entry in entries.items() if not entry.ready]
     if failed:
         _say(f"Not loaded, see the log: {', '.join(failed)}")
-    if settings.port:
-        _say(f"gRPC is not served by this version: nothing listens on port {settings.port}")
     host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "localhost"  # noqa: S104
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _say(f"REST on {url}, metrics on {url}/metrics")

@@ -101,7 +101,7 @@ def _why_alone(settings: ResolvedModel, signature: Signature, run: RunFunction) 
     if not reason and settings.warmup and settings.max_batch_size > 1:
         reason = probe_batch_independence(run, signature)
     if reason:
-        logger.info(
+        logger.debug(
             "requests run one by one",
             extra={"model": settings.name, "signature": signature.name, "reason": reason},
         )
@@ -114,7 +114,7 @@ def _warm_up(
     sizes = warmup_sizes(settings, alone_because)
     for run in places:
         for failure in warm_up(run, signature, sizes).failures:
-            logger.info(
+            logger.debug(
                 "a warm-up run failed",
                 extra={"model": settings.name, "signature": signature.name, "reason": failure},
             )

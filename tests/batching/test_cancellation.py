@@ -144,6 +144,18 @@ async def test_split_between_two_executors() -> None:
     assert bench.batches == [[1, 2, 3, 4], [8]]
 
 
+async def test_a_split_item_of_which_every_row_has_run(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(FOUR, devices=2)
+    split = bench.submit(*range(1, 9))
+    await settle()
+    for executor in bench.executors:
+        executor.running[0].run()
+    split.cancel()
+    await bench.finish_all()
+    assert split.cancelled()
+    assert not caplog.records
+
+
 async def test_split_item_after_its_first_part_was_answered() -> None:
     bench = Bench(FOUR)
     split, neighbour = bench.submit(*range(1, 7)), bench.submit(8)
@@ -172,6 +184,21 @@ async def test_a_cancelled_task_takes_its_item_along() -> None:
     assert tasks[0].cancelled()
     assert [task.result() for task in tasks[1:]] == [[4], [6]]
     assert bench.batches == [[9], [2, 3]]
+
+
+async def test_a_cancelled_item_that_is_awaited_counts_once() -> None:
+    bench = Bench(FOUR)
+    item = bench.submit(1)
+
+    async def client() -> Outputs:
+        return await item
+
+    tasks = [asyncio.create_task(client()) for _ in range(2)]
+    await settle()
+    item.cancel()
+    await settle()
+    assert all(task.cancelled() for task in tasks)
+    assert bench.batcher.statistics().cancelled == 1
 
 
 async def test_a_cancelled_task_of_a_running_item_does_not_disturb_its_neighbours() -> None:

@@ -6,9 +6,19 @@ import asyncio
 
 import pytest
 
-from batching import Batcher, BatchPolicy, Closed, DropReason, Item, ItemDropped
+from batching import (
+    Batcher,
+    BatchFailed,
+    BatchPolicy,
+    BatchQueue,
+    Closed,
+    DeadlineExceeded,
+    DropReason,
+    Item,
+    ItemDropped,
+)
 from batching.testing import settle
-from tests.batching.harness import Bench, answer
+from tests.batching.harness import Bench, answer, double, rows
 
 FOUR = BatchPolicy(max_batch_size=4)
 
@@ -92,27 +102,54 @@ async def test_drain_may_be_given_up_and_taken_up_again() -> None:
     assert answer(item) == [2]
 
 
+async def waiting_behind_another(bench: Bench) -> tuple[Batcher, Item]:
+    """A batcher with one item and a deadline of 1 s, whose device another batcher keeps busy."""
+    await bench.start(1)
+    batcher = Batcher(double, bench.pool, FOUR, clock=bench.clock)
+    return batcher, batcher.submit(rows(2), deadline=1.0)
+
+
 async def test_drain_ends_with_the_last_cancelled_item() -> None:
-    bench = Bench(BatchPolicy(max_batch_size=4, batch_timeout=60.0))
-    running, waiting = await bench.start(1, 2, 3, 4), bench.submit(5)
-    drain = await draining(bench.batcher)
-    waiting.cancel()
-    await bench.finish()
+    bench = Bench(FOUR)
+    batcher, item = await waiting_behind_another(bench)
+    drain = await draining(batcher)
+    assert not drain.done()
+    item.cancel()
+    await settle()
     assert drain.done()
-    assert running.done()
 
 
 async def test_drain_ends_with_the_last_expired_item() -> None:
     bench = Bench(FOUR)
-    bench.submit(1)
-    drain = await draining(bench.batcher)
-    late = Bench(FOUR)
-    late.submit(1, deadline=1.0)
-    await settle()
+    batcher, item = await waiting_behind_another(bench)
+    drain = await draining(batcher)
     bench.clock.advance(1.0)
-    assert not drain.done()
+    await settle()
+    assert drain.done()
+    assert isinstance(item.exception(), DeadlineExceeded)
+
+
+async def test_drain_ends_when_the_queue_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise RuntimeError
+
+    bench = Bench(FOUR)
+    batcher, item = await waiting_behind_another(bench)
+    drain = await draining(batcher)
+    monkeypatch.setattr(BatchQueue, "take", broken)
     await bench.finish()
     assert drain.done()
+    assert isinstance(item.exception(), BatchFailed)
+
+
+async def test_drain_ends_when_closed() -> None:
+    bench = Bench(FOUR)
+    batcher, item = await waiting_behind_another(bench)
+    drain = await draining(batcher)
+    batcher.close()
+    await settle()
+    assert drain.done()
+    assert closed(item)
 
 
 async def test_close_fails_those_that_wait_and_those_that_run() -> None:
@@ -157,17 +194,6 @@ async def test_close_takes_timers_along_and_may_be_repeated() -> None:
     bench.batcher.close()
     assert bench.clock.timers == []
     assert bench.batcher.statistics().failed == 1
-
-
-async def test_close_ends_a_drain_of_waiting_items() -> None:
-    bench = Bench(FOUR)
-    other = Bench(FOUR)
-    assert (await draining(other.batcher)).done()
-    bench.submit(1)
-    drain = await draining(bench.batcher)
-    bench.batcher.close()
-    await bench.finish()
-    assert drain.done()
 
 
 async def test_a_cancelled_item_stays_cancelled_when_closed() -> None:

@@ -188,6 +188,7 @@ async def test_of_a_device_under_one_part_of_a_split_item() -> None:
     bench.executors[0].fail(Fault("device lost"))
     await settle()
     assert failed(split)
+    assert bench.batcher.statistics().waiting_rows == 1
     await bench.finish_all()
     assert bench.batches == [[11]]
     assert answer(neighbour) == [22]

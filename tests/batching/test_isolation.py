@@ -92,6 +92,18 @@ async def test_items_of_several_rows_are_not_torn_apart() -> None:
     assert [3, -4, 5] in bench.batches
 
 
+async def test_the_rest_of_a_split_item_leaves_once_a_part_has_failed() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=4))
+    split, neighbour = bench.submit(-1, *range(2, 15)), bench.submit(20)
+    await bench.finish()
+    assert isinstance(split.exception(), Culprit)
+    # The second part was sealed before the first came back.
+    assert bench.batcher.statistics().waiting_rows == 1
+    await bench.finish_all()
+    assert answer(neighbour) == [40]
+    assert bench.batches == [[-1, 2, 3, 4], [20]]
+
+
 async def test_a_failure_that_heals_is_nobody_s_fault() -> None:
     failures = [RuntimeError("hiccup")]
 

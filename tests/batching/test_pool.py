@@ -96,6 +96,16 @@ async def test_three_tenants_of_equal_cost_take_turns() -> None:
     assert Counter(await house.turns(9)) == {"a": 3, "b": 3, "c": 3}
 
 
+async def test_tenants_that_arrive_together_get_an_executor_each() -> None:
+    house = House("e0", "e1")
+    for name in "ab":
+        tenant = Tenant(house, name, 0.001)
+        tenant.jobs = ENDLESS
+        house.pool.wake(tenant.seat, house.clock.now())
+    await settle()
+    assert house.holders() == {"a": 1, "b": 1}
+
+
 async def test_a_newcomer_starts_level_with_those_in_use() -> None:
     house = House()
     old, new = Tenant(house, "a", 1.0), Tenant(house, "b", 1.0)
@@ -153,6 +163,20 @@ async def test_the_last_free_executor_is_kept_from_a_slow_tenant(predicted: floa
     assert house.holders() == {"s": 2}
     await other.wants(1)
     assert house.holders() == {"s": 2, "o": 1}
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2])
+async def test_in_use_are_those_who_asked_or_ran_lately(jobs: int) -> None:
+    house = House("e0", "e1")
+    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001, "e0")
+    await other.wants(jobs)
+    for _ in range(jobs):
+        house.clock.advance(IN_USE_SECONDS - 1)
+        await house.turns(1)
+    # With two jobs its last request is long ago, but not the start of the second one.
+    house.clock.advance({0: IN_USE_SECONDS - 1, 1: 0.5, 2: 0.5}[jobs])
+    await slow.wants(ENDLESS)
+    assert house.holders() == {"s": 1}
 
 
 async def test_a_short_tenant_may_have_all() -> None:

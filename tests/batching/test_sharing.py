@@ -95,6 +95,19 @@ async def test_a_closed_batcher_leaves_the_executors_to_the_others() -> None:
     assert all(dropped.exception() for dropped in lost)
 
 
+async def test_nothing_is_kept_free_for_a_closed_batcher() -> None:
+    shared = Shared()
+    slow, gone = shared.batcher(), shared.batcher()
+    gone.submit(rows(1))
+    await settle()
+    shared.executors[0].finish()
+    gone.close()
+    for n in (2, 3):
+        slow.submit(rows(n))
+    await settle()
+    assert shared.running == [True, True]
+
+
 async def test_an_executor_that_was_kept_free_is_given_once_the_others_are_out_of_use() -> None:
     shared = Shared()
     slow, other = shared.batcher(), shared.batcher()

@@ -17,6 +17,7 @@ from batching import (
     Padding,
     PadInput,
 )
+from batching.testing import settle
 from tests.batching.harness import Arrays, Bench, Culprit
 
 ANY = np.zeros(())
@@ -63,6 +64,16 @@ async def test_later_items_run_alone_and_it_is_told_once() -> None:
     await bench.finish_all()
     assert [result(item) for item in first + later] == [1, 2, 3, 4, 5]
     assert bench.batches[-3:] == [[3], [4], [5]]
+    assert sum(isinstance(event, BatchingDisabled) for event in bench.events) == 1
+
+
+async def test_it_is_told_once_when_several_batches_find_it() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=2), total, devices=2)
+    items = [bench.submit(n) for n in (1, 2, 3, 4)]
+    await settle()
+    assert bench.running == 2
+    await bench.finish_all()
+    assert [result(item) for item in items] == [1, 2, 3, 4]
     assert sum(isinstance(event, BatchingDisabled) for event in bench.events) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,17 +30,28 @@ class Valve:
     """Lets threads through, or holds them until it is opened."""
 
     def __init__(self) -> None:
-        self._open = threading.Event()
-        self._open.set()
+        self._changed = threading.Condition()
+        self._passes = math.inf
 
     def shut(self) -> None:
-        self._open.clear()
+        self._set(0)
 
     def open(self) -> None:
-        self._open.set()
+        self._set(math.inf)
+
+    def let_through(self, runs: int) -> None:
+        """Let so many pass a shut valve."""
+        self._set(runs)
 
     def pass_through(self) -> None:
-        self._open.wait()
+        with self._changed:
+            self._changed.wait_for(lambda: self._passes > 0)
+            self._passes -= 1
+
+    def _set(self, passes: float) -> None:
+        with self._changed:
+            self._passes = passes
+            self._changed.notify_all()
 
 
 def spec(name: str, dtype: DTypeLike = np.float32, *shape: int | None) -> TensorSpec:

@@ -91,17 +91,17 @@ async def test_compressed_bodies(client: Client, name: str, compress, chunked: b
     assert (answer.status, answer.json) == (200, ANSWER)
 
 
-BROKEN = [
-    ("gzip", b"nonsense"),
-    ("gzip", gzip.compress(padded(50_000))[:-10]),
-    ("gzip", gzip.compress(padded(50_000))[:30]),
-    ("gzip", b""),
-    ("deflate", b"nonsense"),
-    ("deflate", deflate(padded(50_000))[:-6]),
-]
+BROKEN = {
+    "no gzip": ("gzip", b"nonsense"),
+    "gzip without its checksum": ("gzip", gzip.compress(padded(50_000))[:-8]),
+    "half of a gzip": ("gzip", gzip.compress(padded(50_000))[:40]),
+    "nothing": ("gzip", b""),
+    "no deflate": ("deflate", b"nonsense"),
+    "deflate without its checksum": ("deflate", deflate(padded(50_000))[:-4]),
+}
 
 
-@pytest.mark.parametrize(("encoding", "body"), BROKEN)
+@pytest.mark.parametrize(("encoding", "body"), BROKEN.values(), ids=BROKEN)
 async def test_broken_compression(
     client: Client, encoding: str, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,6 +145,7 @@ async def test_a_body_that_is_no_chunks(client: Client) -> None:
         HEAD + b"Content-Length: many\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
+    ids=["no request line", "no version", "a long header", "no length", "TLS"],
 )
 async def test_what_is_no_http(
     client: Client, head: bytes, caplog: pytest.LogCaptureFixture
