@@ -1,52 +1,89 @@
-"""A request that a person can paste: built from a signature, and known to decode."""
+"""A request that a person can paste: made up from a signature, and tried before it is shown."""
 
 from __future__ import annotations
 
+import shlex
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from batching import BatchingError
 from gateway.backends.base import Signature, TensorSpec
-from gateway.models.servable import Servable
+from gateway.codecs.predict_json import (
+    DEFAULT_SIGNATURE,
+    decode_inputs,
+    encode_outputs,
+    parse_predict,
+)
+from gateway.errors import ServingError
+from gateway.models.servable import Servable, SignatureQueue
 
-DEFAULT_SIGNATURE = "serving_default"
-MAX_EXAMPLE_BYTES = 2000
+MAX_EXAMPLE_BYTES = 1500
 """A line longer than this is no use at a prompt."""
+MAX_TRIES = 12
+TRY_SECONDS = 5.0
+
+_LENGTHS = (1, 8, 64)
+"""Sizes to try for unknown dimensions other than the first."""
+_NUMBERS = (1.0, 2.0, 5.0)
 
 
-def curl_line(servable: Servable, url: str) -> str:
-    """A curl command for the servable that works verbatim in a shell; its status if no signature
-    has a request short enough to print."""
+async def curl_line(servable: Servable, url: str) -> str:
+    """A curl command for the servable that works verbatim in a shell.
+
+    Signatures that change the model are not tried. Where no made-up request is answered, or none
+    is short enough, the command asks for the model's status.
+    """
+    address = f"{url}/v1/models/{servable.name}"
+    tries = 0
     for name, queue in sorted(servable.queues.items(), key=lambda q: q[0] != DEFAULT_SIGNATURE):
-        body = example_body(queue.signature)
-        if body is not None and len(body) <= MAX_EXAMPLE_BYTES:
-            address = f"{url}/v1/models/{servable.name}:predict"
-            data = body.decode().replace("'", "'\\''")
-            if name != DEFAULT_SIGNATURE:
-                data = data.replace("{", f'{{"signature_name":"{name}",', 1)
-            return f"curl -d '{data}' {address}"
-    return f"curl {url}/v1/models/{servable.name}"
+        for body in () if queue.signature.stateful else example_bodies(queue.signature):
+            if tries == MAX_TRIES:
+                break
+            tries += 1
+            if await _is_answered(queue, body):
+                named = {"signature_name": name} if name != DEFAULT_SIGNATURE else {}
+                data = orjson.dumps(named | orjson.loads(body)).decode()
+                return f"curl -d {shlex.quote(data)} {shlex.quote(address + ':predict')}"
+    return f"curl {shlex.quote(address)}"
 
 
-def example_body(signature: Signature) -> bytes | None:
-    """A predict body of one or three rows; None when a dtype has no JSON form."""
+def example_bodies(signature: Signature) -> Iterator[bytes]:
+    """Predict bodies to try, the nicest first; none for dtypes that JSON cannot carry."""
+    specs = signature.inputs
+    if any(spec.type_name not in _SCALARS for spec in specs.values()):
+        return
+    if len(specs) == 1 and _is_flat(spec := next(iter(specs.values()))):
+        rows = [_value(spec, (), number) for number in _NUMBERS]
+        yield orjson.dumps({"instances": rows})
+        yield orjson.dumps({"inputs": rows})
+    for length in _LENGTHS:
+        columns = {name: _value(spec, _sizes(spec, length), 1.0) for name, spec in specs.items()}
+        body = orjson.dumps({"inputs": columns})
+        if len(body) <= MAX_EXAMPLE_BYTES:
+            yield body
+
+
+async def _is_answered(queue: SignatureQueue, body: bytes) -> bool:
+    predict = parse_predict(body)
     try:
-        if _takes_plain_rows(signature):
-            spec = next(iter(signature.inputs.values()))
-            return orjson.dumps({"instances": [_value(spec, (), n) for n in (1.0, 2.0, 5.0)]})
-        columns = {name: _value(spec, _sizes(spec), 1.0) for name, spec in signature.inputs.items()}
-    except KeyError:
-        return None
-    return orjson.dumps({"inputs": columns})
+        inputs = decode_inputs(predict, queue.signature, queue.optional_inputs)
+        outputs = await queue.submit(inputs, time.monotonic() + TRY_SECONDS)
+        encode_outputs(outputs, queue.signature, predict.form)
+    except (ServingError, BatchingError):
+        return False
+    return True
 
 
-def _takes_plain_rows(signature: Signature) -> bool:
-    specs = list(signature.inputs.values())
-    return len(specs) == 1 and specs[0].shape is not None and specs[0].shape in ((None,), (1,))
+def _is_flat(spec: TensorSpec) -> bool:
+    return spec.shape is None or len(spec.shape) == 1
 
 
-def _sizes(spec: TensorSpec) -> tuple[int, ...]:
-    return tuple(size or 1 for size in (spec.shape if spec.shape is not None else (1,)))
+def _sizes(spec: TensorSpec, length: int) -> tuple[int, ...]:
+    shape = (None,) if spec.shape is None else spec.shape
+    return tuple((length if axis else 1) if s is None else s for axis, s in enumerate(shape))
 
 
 def _value(spec: TensorSpec, sizes: tuple[int, ...], number: float) -> Any:

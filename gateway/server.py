@@ -78,7 +78,7 @@ async def _serve(settings: Settings) -> int:
         loading.result()
         if not any(entry.ready for entry in gateway.registry.models.values()):
             return _give_up(EXIT_MODEL, _problems(gateway))
-        _say_ready(gateway, settings, port, time.monotonic() - started)
+        await _say_ready(gateway, settings, port, time.monotonic() - started)
         await stopping
     await _stop(gateway, listener, settings.drain_timeout_s)
     return EXIT_OK
@@ -160,7 +160,7 @@ def _unbatched(gateway: Gateway) -> str:
     return f"; {alone} of {len(queues)} signatures are not batched, --log_level=debug says why"
 
 
-def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: float) -> None:
+async def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: float) -> None:
     entries = gateway.registry.models
     serving = [f"{name} v{e.latest.version}" for name, e in entries.items() if e.latest]
     listed = ", ".join(serving[:8]) + (f" and {len(serving) - 8} more" if serving[8:] else "")
@@ -173,4 +173,4 @@ def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: float) 
     _say(f"REST on {url}, metrics on {url}/metrics")
     example = next((e.latest for e in entries.values() if e.latest), None)
     if example is not None:
-        _say(curl_line(example, url))
+        _say(await curl_line(example, url))

@@ -72,7 +72,15 @@ class Server:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop()
+        """Stop it. Raises ServerFailed when it ended before: that explains any other error."""
+        assert self._process is not None, "started"
+        try:
+            if (code := self._process.poll()) is not None:
+                raise ServerFailed(
+                    f"{self.name} ended with {code}:\n{self._last_output()}"
+                ) from exc
+        finally:
+            self._stop()
 
     @property
     def pid(self) -> int:

@@ -2,79 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from typing import Any
 
 import pytest
 
 from batching import DevicePool
-from batching.executor import Job
-from batching.pool import IN_USE_SECONDS
 from batching.testing import ScriptedExecutor, settle
-from tests.batching.harness import StrictClock
-
-ENDLESS = 10**6
-
-
-class Tenant:
-    """A batcher as a pool sees one: jobs to run, each of which takes ``seconds``."""
-
-    def __init__(self, house: House, name: str, seconds: float, *executors: str) -> None:
-        self.name = name
-        self.seconds = seconds
-        self.predicted = seconds
-        self.jobs = 0
-        self.used = 0.0
-        self.reported: list[Any] = []
-        self._house = house
-        self.seat = house.pool.join(self, executors)
-
-    async def wants(self, jobs: int) -> None:
-        self.jobs = jobs
-        self._house.pool.wake(self.seat, self._house.clock.now())
-        await settle()
-
-    def seal(self, executor: str, now: float) -> Job | None:
-        if self.jobs == 0:
-            return None
-        self.jobs -= 1
-        self._house.started.append((self.name, executor))
-        return self.run
-
-    def run(self) -> str:
-        self.used += self.seconds
-        self._house.clock.advance(self.seconds)
-        return self.name
-
-    def finished(self, job: Job, result: Any, error: BaseException | None) -> None:
-        self.reported.append(result if error is None else error)
-
-    def predicted_seconds(self) -> float:
-        return self.predicted
-
-
-class House:
-    """A pool, its executors and a log of who was given which."""
-
-    def __init__(self, *executors: str) -> None:
-        self.clock = StrictClock(100.0)
-        self.executors = {name: ScriptedExecutor(name) for name in executors or ("e0",)}
-        self.pool = DevicePool(list(self.executors.values()), clock=self.clock)
-        self.started: list[tuple[str, str]] = []
-
-    async def turns(self, count: int, executor: str = "e0") -> str:
-        """Let so many jobs of an executor end; who was given it meanwhile."""
-        before = len(self.started)
-        for _ in range(count):
-            self.executors[executor].finish()
-            await settle()
-        return "".join(name for name, _ in self.started[before:])
-
-    def holders(self) -> Counter[str]:
-        """How many executors each tenant has now."""
-        running = (job.job for executor in self.executors.values() for job in executor.running)
-        return Counter(job.__self__.name for job in running)  # type: ignore[attr-defined]
+from tests.batching.tenants import ENDLESS, House, Tenant
 
 
 @pytest.mark.parametrize("seconds", [(1.0, 1.0), (3.0, 1.0), (0.1, 0.7), (5.0, 0.05)])
@@ -149,68 +83,8 @@ async def test_executors_that_are_not_shared_do_not_set_the_level() -> None:
         await house.turns(1, "e0")
         await house.turns(1, "e1")
     await tenants[2].wants(ENDLESS)
-    assert Counter(await house.turns(9, "e1")) == {"b": 3, "c": 3, "d": 3}
-
-
-@pytest.mark.parametrize("predicted", [0.011, 5.0, math.inf])
-async def test_the_last_free_executor_is_kept_from_a_slow_tenant(predicted: float) -> None:
-    house = House("e0", "e1", "e2")
-    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001)
-    slow.predicted = predicted
-    await other.wants(1)
-    await house.turns(1)
-    await slow.wants(ENDLESS)
-    assert house.holders() == {"s": 2}
-    await other.wants(1)
-    assert house.holders() == {"s": 2, "o": 1}
-
-
-@pytest.mark.parametrize("jobs", [0, 1, 2])
-async def test_in_use_are_those_who_asked_or_ran_lately(jobs: int) -> None:
-    house = House("e0", "e1")
-    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001, "e0")
-    await other.wants(jobs)
-    for _ in range(jobs):
-        house.clock.advance(IN_USE_SECONDS - 1)
-        await house.turns(1)
-    # With two jobs its last request is long ago, but not the start of the second one.
-    house.clock.advance({0: IN_USE_SECONDS - 1, 1: 0.5, 2: 0.5}[jobs])
-    await slow.wants(ENDLESS)
-    assert house.holders() == {"s": 1}
-
-
-async def test_a_short_tenant_may_have_all() -> None:
-    house = House("e0", "e1")
-    short, other = Tenant(house, "s", 0.01), Tenant(house, "o", 0.001)
-    await other.wants(1)
-    await house.turns(1)
-    await short.wants(ENDLESS)
-    assert house.holders() == {"s": 2}
-
-
-async def test_a_slow_tenant_may_have_all_while_nobody_else_is_in_use() -> None:
-    house = House("e0", "e1")
-    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001)
-    await slow.wants(ENDLESS)
-    assert house.holders() == {"s": 2}
-    await other.wants(1)
-    assert house.holders() == {"s": 2}
-    await house.turns(1)
-    assert house.holders() == {"s": 1, "o": 1}
-    await house.turns(1)
-    assert house.holders() == {"s": 1}, "the other is still in use"
-    house.clock.advance(IN_USE_SECONDS)
-    await house.turns(1, "e1")
-    assert house.holders() == {"s": 2}
-
-
-async def test_the_only_executor_is_not_kept_from_anyone() -> None:
-    house = House("e0")
-    slow, other = Tenant(house, "s", 5.0), Tenant(house, "o", 0.001)
-    await other.wants(1)
-    await house.turns(1)
-    await slow.wants(2)
-    assert await house.turns(1) == "s"
+    served = Counter(await house.turns(12, "e1"))
+    assert all(3 <= served[name] <= 5 for name in "bcd"), served
 
 
 async def test_tenants_keep_to_their_executors() -> None:

