@@ -30,6 +30,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=count(600), default=10)
     parser.add_argument("--users", type=count(1024), default=32)
     parser.add_argument(
+        "--requests", type=count(1_000_000), default=1_000_000, help="end after so many"
+    )
+    parser.add_argument(
         "--steps", type=steps, metavar="USERS:SECONDS,...", help="instead of --users and --seconds"
     )
     parser.add_argument("--url", help="root of a server that runs already, instead of the demo")
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_locust(url: str, options: argparse.Namespace) -> int:
     """Locust's exit code; its summary goes to standard output."""
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url]
-    environment = dict(os.environ)
+    environment = os.environ | {"REQUESTS": str(options.requests)}
     if options.steps:
         shape = ",".join(f"{users}:{seconds}" for users, seconds in options.steps)
         environment |= {"LOAD_SHAPE": "steps", "STEPS": shape}

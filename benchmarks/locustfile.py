@@ -3,6 +3,7 @@
 Environment:
     MODEL        its name (half_plus_two, the demo's)
     BODY         file with a request's JSON body; without it the demo model's requests
+    REQUESTS     most requests in all (1000000)
     LOAD_SHAPE   steps: users by STEPS instead of --users
     STEPS        USERS:SECONDS,... of the steps (8:10,16:10,32:10,64:10)
 
@@ -15,19 +16,25 @@ import argparse
 import itertools
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
+import gevent  # type: ignore[import-untyped]
 from locust import FastHttpUser, LoadTestShape, constant, events, task
 from locust.env import Environment
+from locust.exception import StopUser
 
 from benchmarks.arguments import steps
 from benchmarks.loadgen.answers import AnswerCheck, Sample, demo_samples
 from benchmarks.loadgen.target import target_of
 
+logger = logging.getLogger(__name__)
+
 DEMO_MODEL = "half_plus_two"
 MODEL = os.environ.get("MODEL", DEMO_MODEL)
 PATH = f"/v1/models/{MODEL}:predict"
+REQUESTS = int(os.environ.get("REQUESTS", "1000000"))
 RUN_SECONDS = 60
 """Of a run without a user interface that was given no --run-time."""
 
@@ -51,9 +58,18 @@ def samples_of(body_file: str) -> list[Sample]:
 
 SAMPLES = samples_of(os.environ.get("BODY", ""))
 CHECK = AnswerCheck(SAMPLES)
-TURNS = itertools.cycle(range(len(SAMPLES)))
+TURNS = itertools.count()
 NAME = f"predict {MODEL}"
 HEADERS = {"Content-Type": "application/json"}
+
+
+def fault_of(host: str) -> str | None:
+    """Why no load may go to a host's root URL."""
+    try:
+        target_of(host + PATH)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 class Predict(FastHttpUser):
@@ -63,7 +79,14 @@ class Predict(FastHttpUser):
 
     @task
     def predict(self) -> None:
-        number = next(TURNS)
+        turn = next(TURNS)
+        if turn >= REQUESTS:
+            if turn == REQUESTS:
+                gevent.spawn(self.environment.runner.quit)
+            raise StopUser
+        self._ask(turn % len(SAMPLES))
+
+    def _ask(self, number: int) -> None:
         body: Any = SAMPLES[number].body  # Bytes are taken, though not by the declared type.
         request = self.client.post(PATH, data=body, headers=HEADERS, name=NAME, catch_response=True)
         with request as response:
@@ -97,13 +120,25 @@ def bound_run_time(parser: Any, **_: Any) -> None:
         parser.set_defaults(run_time=f"{RUN_SECONDS}s")
 
 
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def refuse_remote_host(environment: Environment, **_: Any) -> None:
+    """Load goes to this machine only. Ends locust with 2 before anything is sent."""
+    if environment.host is not None and (fault := fault_of(environment.host)):
+        logger.error(fault)
+        sys.exit(2)
+
+
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
-def refuse_remote_hosts(environment: Environment, **_: Any) -> None:
-    """Load goes to this machine only."""
-    try:
-        target_of((environment.host or "") + PATH)
-    except ValueError as error:
-        logging.getLogger(__name__).error("%s", error)
-        environment.process_exit_code = 2
+def refuse_remote_host_of_the_page(environment: Environment, **_: Any) -> None:
+    """The user interface lets its user change the host."""
+    if fault := fault_of(environment.host or ""):
+        logger.error(fault)
         assert environment.runner is not None, "a test starts on a runner"
         environment.runner.quit()
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def fail_without_answers(environment: Environment, **_: Any) -> None:
+    if environment.stats.total.num_requests == 0 and environment.process_exit_code is None:
+        logger.error("no request was answered")
+        environment.process_exit_code = 2

@@ -76,9 +76,7 @@ class Server:
         assert self._process is not None, "started"
         try:
             if (code := self._process.poll()) is not None:
-                raise ServerFailed(
-                    f"{self.name} ended with {code}:\n{self._last_output()}"
-                ) from exc
+                raise self._ended(code) from exc
         finally:
             self._stop()
 
@@ -96,7 +94,7 @@ class Server:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if (code := self._process.poll()) is not None:
-                raise ServerFailed(f"{self.name} ended with {code}:\n{self._last_output()}")
+                raise self._ended(code)
             if is_ready(self.port):
                 return
             time.sleep(0.05)
@@ -115,11 +113,12 @@ class Server:
                 process.wait()
         output.close()
 
-    def _last_output(self) -> str:
+    def _ended(self, code: int) -> ServerFailed:
         assert self._output is not None, "started"
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - _SHOWN_BYTES))
-        return self._output.read().decode(errors="replace")
+        last = self._output.read().decode(errors="replace")
+        return ServerFailed(f"{self.name} ended with {code}:\n{last}")
 
 
 def is_ready(port: int) -> bool:

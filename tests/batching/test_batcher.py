@@ -170,6 +170,14 @@ async def test_a_scalar_runs_as_it_came(value: float) -> None:
     assert [item.result()["y"].item() for item in items] == [2 * value] * 2
 
 
+async def test_what_runs_alone_is_not_filled_up_to_an_allowed_size() -> None:
+    off = Bench(BatchPolicy(max_batch_size=4, allowed_batch_sizes=(4,), enabled=False))
+    items = [off.submit(n) for n in (1, 2)]
+    await off.finish_all()
+    assert off.batches == [[1], [2]]
+    assert [answer(item) for item in items] == [[2], [4]]
+
+
 async def test_incompatible_inputs_are_refused() -> None:
     bench = Bench(BatchPolicy(padding=Padding({"x": PadInput()})))
     with pytest.raises(IncompatibleItem):

@@ -105,6 +105,22 @@ def test_keys_of_padded_inputs(
     assert (keys[0] == keys[1]) == equal
 
 
+def test_keys_of_padded_inputs_know_dtypes_and_no_order() -> None:
+    policy = padded(x=PadInput())
+    one, two = np.zeros((1, 5), np.float32), np.zeros((1, 3), np.int32)
+    keys = [
+        describe(dict(sent), policy).key
+        for sent in (
+            [("x", one), ("y", two)],
+            [("y", two), ("x", one)],
+            [("x", two), ("y", two)],
+            [("x", one), ("y", one[:, :3])],
+        )
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
 @pytest.mark.parametrize(
     ("shapes", "length"),
     [

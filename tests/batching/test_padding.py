@@ -199,6 +199,13 @@ def test_an_item_that_runs_alone_keeps_a_mask_of_other_rows_as_it_came() -> None
     )
 
 
+def test_a_mask_is_not_made_for_an_input_that_was_not_sent() -> None:
+    parts: list[Part] = [(Holder({"z": np.ones((n, 2))}, n), 0, n) for n in (1, 2)]
+    assembler = Assembler(policy_for(MASKED))
+    assert set(assembler.assemble(parts).inputs) == {"z"}
+    assert set(assembler.alone(parts[0]).inputs) == {"z"}
+
+
 def test_an_output_that_is_not_as_long_as_its_rule_says_cannot_be_trimmed() -> None:
     padding = Padding({"x": PadInput()}, trim={"y": {1: ("x", 1)}})
     assembler = Assembler(policy_for(padding))
@@ -208,6 +215,17 @@ def test_an_output_that_is_not_as_long_as_its_rule_says_cannot_be_trimmed() -> N
         assembler.split(batch, {"y": np.ones((2, 4))}, parts)
     with pytest.raises(UnsplittableOutput, match="'y' has shape"):
         assembler.split(batch, {"y": np.ones(2)}, parts)
+
+
+def test_an_output_that_needs_no_trimming_may_have_any_shape() -> None:
+    padding = Padding({"x": PadInput()}, trim={"y": {1: ("x", 1)}})
+    assembler = Assembler(policy_for(padding))
+    equal = whole({"x": np.ones((1, 5))}, {"x": np.ones((1, 5))})
+    answers = assembler.split(assembler.assemble(equal), {"y": np.ones(2)}, equal)
+    assert [answer["y"].shape for answer in answers] == [(1,), (1,)]
+    parts: list[Part] = [(Holder({"z": np.ones((1, 2))}, 1), 0, 1)] * 2
+    answers = assembler.split(assembler.assemble(parts), {"y": np.ones((2, 9))}, parts)
+    assert [answer["y"].shape for answer in answers] == [(1, 9), (1, 9)]
 
 
 def test_outputs_without_a_rule_are_not_trimmed() -> None:

@@ -82,6 +82,11 @@ class QueueMachine(RuleBasedStateMachine):
         entry.answered = True
         self._forget([entry])
 
+    @precondition(lambda self: self.waiting)
+    @rule(number=st.integers(0, 40))
+    def give_up(self, number: int) -> None:
+        self.discard(self.waiting[number % len(self.waiting)])
+
     @rule()
     def expire(self) -> None:
         due = [e for e in self.watched if e.deadline <= self.now and not e.done()]
@@ -222,8 +227,6 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def counters_are_true(self) -> None:
-        if not hasattr(self, "queue"):
-            return
         assert self.queue.items == len(self.waiting)
         assert self.queue.rows == sum(entry.rows - entry.taken for entry in self.waiting)
         assert set(self.queue.waiting()) == set(self.waiting)
@@ -233,8 +236,6 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_slept_through(self) -> None:
-        if not hasattr(self, "queue"):
-            return
         times = [entry.deadline for entry in self.watched if not entry.done()]
         timeout = self.policy.batch_timeout
         times += [lane[0].enqueued_at + timeout for lane in self._lanes() if not self._may_go(lane)]
@@ -242,8 +243,6 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Whatever still waits is sealed in the end, to the last row."""
-        if not hasattr(self, "queue"):
-            return
         rest = list(self.waiting)
         while self.waiting:
             self.take(flush=True)

@@ -87,12 +87,16 @@ async def test_items_that_wait_when_it_is_found_run_alone_too() -> None:
     assert [event.reason for event in released] == ["full", "full", "alone"]
 
 
-async def test_an_item_that_always_was_alone_does_not_switch_batching_off() -> None:
-    bench = Bench(run=total)
+@pytest.mark.parametrize("padding", [None, Padding({"x": PadInput()})], ids=["plain", "padded"])
+async def test_an_item_that_always_was_alone_does_not_switch_batching_off(
+    padding: Padding | None,
+) -> None:
+    bench = Bench(BatchPolicy(padding=padding), total)
     for n in (1, 2):
-        item = bench.submit(n, n)
+        item = bench.batcher.submit({"x": np.full((2, 3), n)})
         await bench.finish()
-        assert result(item) == 2 * n
+        assert result(item) == 6 * n
+    assert len(bench.batches) == 2
     assert bench.batcher.statistics().enabled
 
 
@@ -156,6 +160,20 @@ async def test_a_split_item_cannot_be_answered_but_its_neighbour_can() -> None:
     whole = bench.submit(1, 2, 3, 4, 5, 6)
     await bench.finish_all()
     assert result(whole) == 21
+
+
+async def test_the_rest_of_a_split_item_runs_whole_once_items_run_alone() -> None:
+    def run(inputs: Arrays) -> Arrays:
+        return total(inputs) if inputs["x"][0] >= 90 else {"y": inputs["x"] * 2}
+
+    bench = Bench(BatchPolicy(max_batch_size=4), run, devices=2)
+    # Two items of two rows run on one executor, the first part of a split one on the other.
+    for n in (90, 91):
+        bench.submit(n, n)
+    split = bench.submit(*range(1, 15))
+    await bench.finish_all()
+    assert [9, 10, 11, 12, 13, 14] in bench.batches
+    assert split.result()["y"].tolist() == [2 * n for n in range(1, 15)]
 
 
 async def test_parts_that_do_not_fit_together_are_a_failed_batch() -> None:

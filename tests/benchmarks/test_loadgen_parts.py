@@ -142,7 +142,10 @@ def test_a_server_that_fails_says_why() -> None:
 
 
 def test_a_server_that_dies_under_load_explains_the_error() -> None:
-    with pytest.raises(ServerFailed, match="bare ended with -9"), bare_server() as server:
-        os.kill(server.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
-        raise ConnectionRefusedError
+    server = bare_server().__enter__()
+    os.kill(server.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+    refused = ConnectionRefusedError()
+    with pytest.raises(ServerFailed, match="bare ended with -9") as failed:
+        server.__exit__(None, refused, None)
+    assert failed.value.__cause__ is refused

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import socket
+
 import pytest
 
 from benchmarks.arguments import steps
@@ -9,21 +12,23 @@ from benchmarks.locust_run import parse
 from benchmarks.servers import bare_server
 from tests.benchmarks.helpers import faulty_server, run_module
 
-RUN = ("--seconds=1", "--users=2")
+RUN = ("--seconds=60", "--users=2", "--requests=60")
 
 
 def test_users_ask_and_the_summary_is_printed() -> None:
     with bare_server() as server:
         done = run_module("benchmarks.locust_run", *RUN, f"--url={server.url}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "predict half_plus_two" in done.stdout + done.stderr
+    output = done.stdout + done.stderr
+    assert re.search(r"predict half_plus_two +60 +0\(0\.00%\)", output), output
 
 
 def test_users_come_in_steps() -> None:
     with bare_server() as server:
-        done = run_module("benchmarks.locust_run", "--steps=1:1,3:1", f"--url={server.url}")
+        done = run_module("benchmarks.locust_run", "--steps=1:1,3:2", f"--url={server.url}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Shape test updating to 3 users" in done.stderr + done.stdout
+    assert "Shape test updating to 3 users" in done.stdout + done.stderr
+    assert "Shape test completed" in done.stdout + done.stderr
 
 
 def test_wrong_answers_fail_the_run() -> None:
@@ -37,6 +42,14 @@ def test_what_is_no_target_is_refused() -> None:
     done = run_module("benchmarks.locust_run", *RUN, "--url=ftp://127.0.0.1:9")
     assert done.returncode == 2
     assert "is no http:// URL" in done.stdout + done.stderr
+
+
+def test_a_run_without_answers_fails() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = run_module("benchmarks.locust_run", "--seconds=1", "--users=1", f"--url={url}")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no request was answered" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "8", "8:", "x:1", "0:1", "8:400,8:300"])

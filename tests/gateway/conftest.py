@@ -47,8 +47,13 @@ def tensorflow_backend() -> TensorFlowBackend:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Exporter], Path]:
-    """The version folder that an exporter makes, once a session. For reading only."""
+def exported(
+    tmp_path_factory: pytest.TempPathFactory, tensorflow_backend: TensorFlowBackend
+) -> Callable[[Exporter], Path]:
+    """The version folder that an exporter makes, once a session. For reading only.
+
+    TensorFlow is imported by then: on the event loop that would count as blocking.
+    """
     folder = tmp_path_factory.mktemp("exported")
 
     def export(exporter: Exporter) -> Path:

@@ -23,6 +23,8 @@ from tests.gateway.fake_backend import (
     spec,
 )
 
+HANGS_FROM = 1000
+
 
 def _work_a_little(inputs: Tensors) -> Outputs:
     time.sleep(0.02)
@@ -30,6 +32,13 @@ def _work_a_little(inputs: Tensors) -> Outputs:
 
 
 def _hang(inputs: Tensors) -> Outputs:
+    """Never answers, unless every x is below ``HANGS_FROM``."""
+    if (inputs["x"] >= HANGS_FROM).any():
+        threading.Event().wait()
+    return double(inputs)
+
+
+def _stick(inputs: Tensors) -> Outputs:
     threading.Event().wait()
     raise AssertionError("nobody sets it")
 
@@ -43,6 +52,7 @@ CONTENTS: dict[str, Content] = {
     "double": FakeSignature(double),
     "busy": FakeSignature(_work_a_little),
     "hanging": FakeSignature(_hang),
+    "stuck": FakeSignature(_stick),
     "wide": FakeSignature(_wide, outputs={"y": spec("y", "float32", 100_000)}),
     "broken": ServingError(Code.DATA_LOSS, "its saved_model.pb is damaged"),
     "unloadable": FakeSignature(double),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import aiohttp
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -92,8 +93,8 @@ async def run_to_end(
         return await server.finish(), server.lines
 
 
-def free_port() -> int:
-    """A port that nobody listens on (and that nobody else should want so soon)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+async def fetch(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body of a GET."""
+    url = f"http://127.0.0.1:{port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.read()
