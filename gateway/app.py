@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
 from aiohttp import web
 
@@ -18,6 +20,13 @@ from gateway.models.manager import ModelManager
 from gateway.models.registry import Registry
 
 KEEPALIVE_SECONDS = 75.0
+
+
+class _ProtocolLog(logging.LoggerAdapter[logging.Logger]):
+    """What aiohttp says of requests that are no HTTP: a stranger must not fill the log."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        super().log(min(level, logging.DEBUG), msg, *args, **kwargs)
 
 
 class Gateway:
@@ -59,6 +68,9 @@ class Gateway:
             # A client that is gone takes its rows out of the queue. Off by default in aiohttp.
             handler_cancellation=True,
             access_log=None,
+            # Bodies are inflated by ``http.body``, within the limit and with answers to mistakes.
+            auto_decompress=False,
+            logger=_ProtocolLog(logging.getLogger("gateway.http.protocol"), {}),
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
 

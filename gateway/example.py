@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -36,7 +37,7 @@ async def curl_line(servable: Servable, url: str) -> str:
     Signatures that change the model are not tried. Where no made-up request is answered, or none
     is short enough, the command asks for the model's status.
     """
-    address = f"{url}/v1/models/{servable.name}"
+    address = f"{url}/v1/models/{quote(servable.name, safe='')}"
     tries = 0
     for name, queue in sorted(servable.queues.items(), key=lambda q: q[0] != DEFAULT_SIGNATURE):
         for body in () if queue.signature.stateful else example_bodies(queue.signature):

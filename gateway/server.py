@@ -78,8 +78,10 @@ async def _serve(settings: Settings) -> int:
         loading.result()
         if not any(entry.ready for entry in gateway.registry.models.values()):
             return _give_up(EXIT_MODEL, _problems(gateway))
-        await _say_ready(gateway, settings, port, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        ready = asyncio.create_task(_say_ready(gateway, settings, port, seconds))
         await stopping
+        ready.cancel()
     await _stop(gateway, listener, settings.drain_timeout_s)
     return EXIT_OK
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
-from aiohttp.http_exceptions import ContentEncodingError, TransferEncodingError
+from aiohttp.http_exceptions import TransferEncodingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from gateway.errors import Code, ServingError, invalid_argument
+from gateway.http.inflate import BrokenBodyError, TooLargeError, inflate
 
-_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
-"""Content encodings that are inflated before the limit is applied."""
+_COMPRESSED = frozenset({"gzip", "deflate"})
 
 
 async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
@@ -24,14 +24,20 @@ async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> byt
     if length is not None and length > limit:
         raise _too_large(limit)
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in _ENCODINGS:
+    if encoding and encoding != "identity" and encoding not in _COMPRESSED:
         raise invalid_argument(
             f"Content-Encoding {encoding[:64]!r} is not supported; expected gzip, deflate or none"
         )
+    body = await _received(request, limit, seconds)
+    return await _inflated(body, encoding, limit) if encoding in _COMPRESSED else body
+
+
+async def _received(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
     try:
         if request.content.is_eof():
             return await request.read()
         async with asyncio.timeout(seconds):
+            await _encourage(request)
             return await request.read()
     except HTTPRequestEntityTooLarge:
         raise _too_large(limit) from None
@@ -39,9 +45,25 @@ async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> byt
         raise ServingError(
             Code.DEADLINE_EXCEEDED, f"the body did not arrive within {seconds:g} s"
         ) from None
-    except (ContentEncodingError, TransferEncodingError, web.RequestPayloadError) as error:
-        declared = f"declared as {encoding}" if encoding else "in its transfer encoding"
-        raise invalid_argument(f"the body is broken: it cannot be read {declared}") from error
+    except (TransferEncodingError, web.RequestPayloadError) as error:
+        raise invalid_argument("the body is broken: its transfer encoding is wrong") from error
+
+
+async def _encourage(request: web.BaseRequest) -> None:
+    """Answer ``Expect: 100-continue``: curl waits a second for it before it sends a large body."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+async def _inflated(body: bytes, encoding: str, limit: int) -> bytes:
+    try:
+        # zlib lets the interpreter go while it works.
+        return await asyncio.to_thread(inflate, body, encoding, limit)
+    except TooLargeError:
+        raise _too_large(limit) from None
+    except BrokenBodyError as error:
+        raise invalid_argument(f"the body is broken: declared as {encoding}, but {error}") from None
 
 
 def _too_large(limit: int) -> ServingError:

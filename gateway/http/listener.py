@@ -12,6 +12,9 @@ BACKLOG = 4096
 """Connections that may wait to be accepted; 128 made 10,000 connects take 51 s."""
 LAST_WORDS_SECONDS = 0.5
 """How long busy keep-alive connections have to send one more request and be told to close."""
+ABANDON_SECONDS = 1.0
+"""After the drain: how long a connection may still hold its handler, because its client does not
+send the rest of a body or does not read its answer."""
 
 
 class PortBusyError(Exception):
@@ -22,7 +25,7 @@ class Listener:
     """An aiohttp server on one port of one host (``localhost``: both loopback families)."""
 
     def __init__(self, server: web.Server, host: str, port: int) -> None:
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=ABANDON_SECONDS)
         self._server = server
         self._host = host
         self._port = port

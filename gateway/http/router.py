@@ -55,6 +55,8 @@ class Router:
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         try:
             raw_path = request.raw_path
+            if not raw_path.startswith("/"):  # absolute form, as to a proxy
+                raw_path = request.rel_url.raw_path_qs
             if raw_path.lower().startswith(PREFIX):
                 return await self._serving(request, raw_path)
             return await self._page(request)

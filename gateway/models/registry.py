@@ -26,6 +26,13 @@ class ModelEntry:
     def ready(self) -> bool:
         return self.latest is not None
 
+    def is_loading(self, record: VersionRecord | None) -> bool:
+        """Whether the version, or any when none is given, is still on its way."""
+        if not self.versions:
+            return self.error is None
+        records = [record] if record is not None else self.versions.values()
+        return any(r.state in (State.START, State.LOADING) for r in records)
+
     def publish(self, servable: Servable) -> None:
         """Let a loaded version take requests."""
         record = self.versions.setdefault(servable.version, VersionRecord(servable.version))
@@ -86,7 +93,6 @@ class Registry:
     def _missing(
         self, request: str, entry: ModelEntry | None, record: VersionRecord | None
     ) -> ServingError:
-        records = [record] if record is not None else entry.versions.values() if entry else []
-        if any(r is not None and r.state in (State.START, State.LOADING) for r in records):
+        if entry is not None and entry.is_loading(record):
             return ServingError(Code.UNAVAILABLE, f"{request} is being loaded", retry_after=1.0)
         return not_found(f"Servable not found for request: {request}")

@@ -218,13 +218,13 @@ def test_an_output_that_is_not_as_long_as_its_rule_says_cannot_be_trimmed() -> N
 
 
 def test_an_output_that_needs_no_trimming_may_have_any_shape() -> None:
-    padding = Padding({"x": PadInput()}, trim={"y": {1: ("x", 1)}})
-    assembler = Assembler(policy_for(padding))
+    rules = {"x": PadInput(), "z": PadInput()}
+    assembler = Assembler(policy_for(Padding(rules, trim={"y": {1: ("x", 1)}})))
     equal = whole({"x": np.ones((1, 5))}, {"x": np.ones((1, 5))})
     answers = assembler.split(assembler.assemble(equal), {"y": np.ones(2)}, equal)
     assert [answer["y"].shape for answer in answers] == [(1,), (1,)]
-    parts: list[Part] = [(Holder({"z": np.ones((1, 2))}, 1), 0, 1)] * 2
-    answers = assembler.split(assembler.assemble(parts), {"y": np.ones((2, 9))}, parts)
+    others: list[Part] = [(Holder({"z": np.ones((1, n))}, 1), 0, 1) for n in (2, 3)]
+    answers = assembler.split(assembler.assemble(others), {"y": np.ones((2, 9))}, others)
     assert [answer["y"].shape for answer in answers] == [(1, 9), (1, 9)]
 
 

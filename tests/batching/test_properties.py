@@ -10,9 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     initialize,
     invariant,
+    multiple,
     precondition,
     rule,
 )
@@ -20,7 +22,7 @@ from hypothesis.stateful import (
 from batching import ALONE, BatchPolicy, BatchQueue, Padding, PadInput, SealedBatch
 from tests.batching.entries import Entry
 
-KEYS = ["k", "l", ALONE]
+KEYS = ["k", "k", "l", ALONE]
 
 
 @st.composite
@@ -35,6 +37,15 @@ def policies(draw: st.DrawFn) -> BatchPolicy:
         batch_timeout=draw(st.sampled_from([0.0, 0.0, 2.0])),
         padding=padding,
     )
+
+
+requests = st.builds(
+    Entry,
+    rows=st.one_of(st.integers(1, 3), st.integers(1, 15)),
+    key=st.sampled_from(KEYS),
+    deadline=st.one_of(st.just(math.inf), st.integers(1, 6)),
+    length=st.integers(1, 12),
+)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -57,20 +68,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     # What happens to it.
 
-    @rule(
-        target=entries,
-        rows=st.one_of(st.integers(1, 3), st.integers(1, 15)),
-        key=st.sampled_from(KEYS),
-        length=st.integers(1, 12),
-        time_left=st.one_of(st.just(math.inf), st.integers(1, 6)),
-    )
-    def offer(self, rows: int, key: Any, length: int, time_left: float) -> Entry:
-        entry = Entry(f"{len(self.sealed)}", rows, key, self.now, self.now + time_left, length)
-        self.sealed[entry] = 0
-        self.queue.offer(entry)
-        self.waiting.append(entry)
-        self.watched.append(entry)
-        return entry
+    @rule(target=entries, burst=st.lists(requests, min_size=1, max_size=6))
+    def offer(self, burst: list[Entry]) -> MultipleResults[Entry]:
+        for entry in burst:
+            entry.enqueued_at = self.now
+            entry.deadline += self.now
+            self.sealed[entry] = 0
+            self.queue.offer(entry)
+        self.waiting += burst
+        self.watched += burst
+        return multiple(*burst)
 
     @rule(seconds=st.integers(1, 3))
     def advance(self, seconds: int) -> None:
@@ -104,13 +111,13 @@ class QueueMachine(RuleBasedStateMachine):
         for entry in running[:1]:
             entry.answered = True
 
-    @precondition(lambda self: not self.single and len(self.sealed) % 16 == 15)
+    @precondition(lambda self: not self.single and len(self.sealed) > 20)
     @rule()
     def run_singly(self) -> None:
         self.queue.run_singly()
         self.single = True
 
-    @precondition(lambda self: len(self.waiting) > 5)
+    @precondition(lambda self: len(self.waiting) > 12)
     @rule()
     def clear(self) -> None:
         cleared = self.queue.clear()

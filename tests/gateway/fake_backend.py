@@ -115,7 +115,7 @@ class FakeModel:
     def __init__(self, signatures: Mapping[str, FakeSignature]) -> None:
         self._fakes = signatures
         self.signatures = {name: fake.describe(name) for name, fake in signatures.items()}
-        self.metadata = {name: {"inputs": {}, "outputs": {}} for name in signatures}
+        self.metadata: dict[str, Any] = {name: {"inputs": {}, "outputs": {}} for name in signatures}
 
     def runner(self, signature: str, device: str) -> RunFunction:
         return self._fakes[signature].runner(device)

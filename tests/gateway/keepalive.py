@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 
 
-
 def predict_request(model: str, body: bytes) -> bytes:
     """A whole request."""
     head = f"POST /v1/models/{model}:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"

@@ -15,6 +15,7 @@ from tests.gateway.fake_backend import FakeSignature, Outputs, by_name, double, 
 from tests.gateway.leaks import harmless_error
 from tests.gateway.serving import Answer, Client, serving_fakes, until
 
+
 async def gathered(client: Client, fake: FakeSignature, *bodies: Any) -> list[Answer]:
     """Answers of requests that all waited while the device was busy with the first of them."""
     submitted, runs = submissions(client), len(fake.batches)
@@ -115,7 +116,7 @@ async def test_a_large_request_is_split(tmp_path: Path) -> None:
 
 
 async def test_a_large_request_is_refused_where_it_may_not_be_split(tmp_path: Path) -> None:
-    settings = {"max_batch_size": 8, "split_large_requests": False}
+    settings: dict[str, Any] = {"max_batch_size": 8, "split_large_requests": False}
     async with serving_fakes(tmp_path, {"m": FakeSignature()}, **settings) as client:
         answer = await client.predict("m", {"instances": [1] * 9})
         message = "9 rows in one request; at most 8 are allowed"
@@ -124,7 +125,7 @@ async def test_a_large_request_is_refused_where_it_may_not_be_split(tmp_path: Pa
 
 async def test_batches_are_filled_up_to_allowed_sizes(tmp_path: Path) -> None:
     fake = FakeSignature()
-    sizes = {"max_batch_size": 16, "allowed_batch_sizes": [4, 16]}
+    sizes: dict[str, Any] = {"max_batch_size": 16, "allowed_batch_sizes": [4, 16]}
     async with serving_fakes(tmp_path, {"m": fake}, **sizes) as client:
         answers = await gathered(client, fake, *[{"instances": [n]} for n in range(7)])
         assert [a.json["predictions"] for a in answers] == [[2.0 * n] for n in range(7)]
@@ -156,9 +157,9 @@ async def test_what_is_not_batched_runs_alone_and_right(
         fake.batches.clear()
         bodies = [{"instances": [1.0, 2.0 + n]} for n in range(6)]
         answers = await gathered(client, fake, *bodies)
-        expected = [np.float32([1 / (2.0 + n), 1]).tolist() for n in range(6)]
-        received = [np.float32(a.json["predictions"]).tolist() for a in answers]
-        assert received == expected
+        expected = np.array([[1 / (2.0 + n), 1] for n in range(6)], np.float32)
+        received = np.array([a.json["predictions"] for a in answers], np.float32)
+        assert received.tolist() == expected.tolist()
         assert fake.sizes == [2] * 6
 
 

@@ -54,8 +54,7 @@ async def test_one_held_run_leaves_the_other_device_free(tmp_path: Path) -> None
 
 async def test_both_devices_work_for_one_model(tmp_path: Path) -> None:
     fake = FakeSignature()
-    settings = {"max_batch_size": 1, "devices": TWO}
-    async with serving_fakes(tmp_path, {"m": fake}, **settings) as client:
+    async with serving_fakes(tmp_path, {"m": fake}, devices=TWO, max_batch_size=1) as client:
         fake.valve.shut()
         held = [asyncio.create_task(client.predict("m", {"instances": [n]})) for n in range(2)]
         await until(lambda: len(fake.batches) == 2)

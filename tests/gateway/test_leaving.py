@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ def fake() -> FakeSignature:
 
 @pytest.fixture
 async def client(tmp_path: Path, fake: FakeSignature) -> AsyncIterator[Client]:
-    settings = {"max_batch_size": 2, "max_queue_rows": 3}
-    async with serving_fakes(tmp_path, {"m": fake}, **settings) as client:
+    contents = {"m": fake}
+    async with serving_fakes(tmp_path, contents, max_batch_size=2, max_queue_rows=3) as client:
         yield client
 
 
@@ -107,7 +108,7 @@ async def test_a_full_queue_refuses_and_recovers(client: Client, fake: FakeSigna
 
 async def test_an_expected_wait_beyond_the_budget_is_refused(tmp_path: Path) -> None:
     fake = FakeSignature()
-    settings = {"max_batch_size": 1, "queue_budget_ms": 1.0}
+    settings: dict[str, Any] = {"max_batch_size": 1, "queue_budget_ms": 1.0}
     async with serving_fakes(tmp_path, {"m": fake}, **settings) as client:
         for _ in range(5):  # runs of 20 ms, from which the wait is predicted
             fake.valve.shut()
@@ -128,7 +129,7 @@ async def test_an_expected_wait_beyond_the_budget_is_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize("place", ["running", "waiting"])
 async def test_a_deadline_passes_promptly(tmp_path: Path, place: str) -> None:
     fake = FakeSignature()
-    settings = {"max_batch_size": 1, "rest_api_timeout_in_ms": 400}
+    settings: dict[str, Any] = {"max_batch_size": 1, "rest_api_timeout_in_ms": 400}
     async with serving_fakes(tmp_path, {"m": fake}, **settings) as client:
         running = await start(client, fake)
         began = time.monotonic()

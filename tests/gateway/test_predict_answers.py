@@ -83,7 +83,7 @@ async def test_several_inputs_and_outputs_in_both_forms(client: Client) -> None:
     assert column_form["tag"] == [value.decode() for value in expected["tag"]]
     assert np.array_equal(np.array(column_form["total"], np.float32), expected["total"])
 
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values())]
+    rows = [{name: column[i] for name, column in columns.items()} for i in range(3)]
     row_form = (await client.predict("multi", {"instances": rows})).json["predictions"]
     assert row_form == [
         {name: column_form[name][i] for name in ("doubled", "tag", "total")} for i in range(3)

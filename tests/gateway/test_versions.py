@@ -9,7 +9,7 @@ import pytest
 
 from gateway.backends.base import Tensors
 from gateway.errors import Code, ServingError
-from tests.gateway.fake_backend import FakeSignature, Function, Outputs
+from tests.gateway.fake_backend import Content, FakeSignature, Function, Outputs
 from tests.gateway.serving import Client, serving_fakes
 
 
@@ -22,7 +22,7 @@ def times(factor: float) -> Function:
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
-    contents = {
+    contents: dict[str, Content] = {
         "m/2": FakeSignature(times(2)),
         "m/00000010": FakeSignature(times(10)),
         "other": {"serving_default": FakeSignature(), "thrice": FakeSignature(times(3))},
