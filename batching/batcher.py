@@ -143,8 +143,8 @@ class Batcher:
             self._admit(rows, deadline - now)
         future = self._loop.create_future()
         item = Item(future, inputs, rows, key, length, now, deadline, self._discard)
-        self._tally.submitted += 1
         queue.offer(item)
+        self._tally.submitted += 1
         seat = self._seat
         if seat.spared or not seat.waiting:
             self._pool.wake(seat, now)

@@ -13,7 +13,7 @@ from batching import (
     LatencyModel,
     QueueFull,
 )
-from batching.admission import Backlog, predicted_wait
+from batching.admission import Backlog, predicted_wait, refusal
 from batching.testing import settle
 from tests.batching.harness import Arrays, Bench, double
 
@@ -166,6 +166,14 @@ def test_predicted_wait_of_items_that_run_singly() -> None:
     # Four items of two rows on average, two at a time behind the two that run: three rounds.
     wait = predicted_wait(Backlog(6, 3, single=True), 2, policy, latency, 2)
     assert wait == pytest.approx(3 * 0.75)
+
+
+def test_without_a_budget_or_deadline_only_the_row_bound_counts() -> None:
+    latency = LatencyModel()
+    latency.record(4, 1000.0)
+    policy = BatchPolicy(max_batch_size=4, max_queue_rows=10)
+    assert refusal(Backlog(9, 9, single=False), 1, math.inf, policy, latency, 1) is None
+    assert refusal(Backlog(9, 9, single=False), 2, math.inf, policy, latency, 1) is not None
 
 
 async def test_single_items_are_admitted_by_their_number() -> None:

@@ -72,7 +72,9 @@ submits = st.builds(
 usual = ["settle", "settle", "finish", "finish", "finish", "run", "advance", "cancel"]
 steps = st.builds(Do, st.sampled_from([*usual * 3, "fail"]), st.integers(0, 30))
 ends = st.builds(Do, st.sampled_from(["drain", "drain", "close"]))
-lives = st.tuples(st.lists(st.one_of(submits, submits, steps), max_size=60), ends)
+events = st.one_of(submits, submits, steps)
+stories = st.one_of(st.lists(events, max_size=20), st.lists(events, min_size=30, max_size=90))
+lives = st.tuples(stories, ends)
 
 
 class Life:

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from batching import ALONE, BatchPolicy, BatchQueue, Padding, PadInput, SealedBatch
 from tests.batching.entries import Entry
+from tests.batching.sealing_rules import check_by_length, check_in_order
 
 KEYS = ["k", "k", "l", ALONE]
 
@@ -160,55 +161,9 @@ class QueueMachine(RuleBasedStateMachine):
             return
         assert batch.rows <= self.policy.max_batch_size
         if self.policy.padding is None:
-            self._check_in_order(batch, lane, before)
+            check_in_order(self.policy, batch, lane, before)
         else:
-            self._check_by_length(self.policy.padding, batch, lane, before)
-
-    def _check_in_order(
-        self, batch: SealedBatch[Entry], lane: list[Entry], before: dict[Entry, int]
-    ) -> None:
-        """The lane's first entries, as many as fit; only the oversized are torn apart."""
-        count = len(batch.slices)
-        assert [entry for entry, _, _ in batch.slices] == lane[:count]
-        last = batch.slices[-1]
-        if last[2] < last[0].rows:
-            assert last[0].rows > self.policy.max_batch_size
-            assert batch.rows == self.policy.max_batch_size
-        elif count < len(lane):
-            left = lane[count].rows - before[lane[count]]
-            room = self.policy.max_batch_size - batch.rows
-            assert left > room
-            assert room == 0 or lane[count].rows <= self.policy.max_batch_size
-
-    def _check_by_length(
-        self,
-        padding: Padding,
-        batch: SealedBatch[Entry],
-        lane: list[Entry],
-        before: dict[Entry, int],
-    ) -> None:
-        anchor = batch.slices[0][0]
-        real, longest, rows = 0, 0, 0
-        for entry, start, stop in batch.slices:
-            rows += stop - start
-            real += (stop - start) * entry.length
-            longest = max(longest, entry.length)
-            overdue = self.now - entry.enqueued_at >= padding.patience
-            waste = 1 - real / (longest * rows)
-            assert entry is anchor or overdue or waste <= padding.max_waste + 1e-9
-        taken = {entry: stop - start for entry, start, stop in batch.slices}
-        ahead = 0
-        for entry in lane:
-            overdue = self.now - entry.enqueued_at >= padding.patience
-            if overdue and entry not in taken and self._in_window(entry, lane, before):
-                left = entry.rows - before[entry]
-                assert left > self.policy.max_batch_size - ahead, "passed over although it fits"
-            ahead += taken.get(entry, 0)
-
-    def _in_window(self, entry: Entry, lane: list[Entry], before: dict[Entry, int]) -> bool:
-        """Forming looks at four batches' worth of rows behind the oldest entry."""
-        rows = [other.rows - before[other] for other in lane[1 : lane.index(entry)]]
-        return sum(rows) < 4 * self.policy.max_batch_size
+            check_by_length(self.policy, batch, lane, before, self.now)
 
     def _may_go(self, lane: list[Entry]) -> bool:
         timeout = self.policy.batch_timeout

@@ -132,7 +132,7 @@ def test_inputs_in_another_order_are_stacked_by_name() -> None:
     np.testing.assert_array_equal(batch.inputs["b"], [[2, 2, 2], [4, 4, 4]])
 
 
-@pytest.mark.parametrize("sizes", [(), SIZES], ids=["any-size", "rounded"])
+@pytest.mark.parametrize("sizes", [(), (8, 64)], ids=["any-size", "rounded"])
 @pytest.mark.parametrize(
     ("dtype", "values"),
     [

@@ -1,0 +1,1 @@
+"""Whether a served model answers what TensorFlow computes: see scripts/verify-models and soak."""
