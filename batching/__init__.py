@@ -4,6 +4,7 @@ Needs the standard library and numpy, nothing else. Start with ``Batcher``, ``Ba
 ``DevicePool`` and ``DeviceThread``; ``batching.testing`` has a manual clock and executor.
 """
 
+from batching.arrays import aligned_empty
 from batching.batcher import Batcher
 from batching.clock import Clock, LoopClock, Timer
 from batching.errors import (
@@ -33,7 +34,6 @@ from batching.policy import BatchPolicy, Padding, PadInput
 from batching.pool import DevicePool
 from batching.queue import ALONE, BatchQueue, SealedBatch
 from batching.runner import RunFunction
-from batching.tensors import aligned_empty
 
 __all__ = [
     "ALONE",

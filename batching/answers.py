@@ -57,7 +57,7 @@ class Answers:
             failed += isinstance(result, Exception)
             self._settle(part, result, timing)
         self._tally.answered += answered
-        self._tally.batch(job.batch.rows, outcome)
+        self._tally.batch(outcome)
         self.observe(job.record(outcome, failed))
 
     def fail(self, items: Iterable[Item], error: BaseException) -> None:

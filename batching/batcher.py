@@ -136,6 +136,8 @@ class Batcher:
         if key is None:
             inputs = self._assembler.as_arrays(inputs)
             rows, key, length = describe(inputs, self.policy)
+        elif rows < 1:
+            raise ValueError("give the number of rows along with the key")
         if self._draining or deadline <= now or rows > self._most_rows:
             raise self._refusal(rows, deadline, now)
         queue = self._queue

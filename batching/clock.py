@@ -36,6 +36,7 @@ class LoopClock:
         self.now: Callable[[], float] = time.monotonic
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        # uvloop rounds delays to the nearest millisecond and counts from the start of the loop's
-        # turn: one more, and it never fires early, which would make the caller ask again at once.
-        return self._loop.call_later(max(0.0, when - time.monotonic()) + 0.001, callback)
+        # Both kinds of loop count their time from the same clock. uvloop rounds delays to the
+        # nearest millisecond: half of one more, and it never fires early, which would make the
+        # caller ask again at once.
+        return self._loop.call_at(when + 0.0005, callback)

@@ -16,7 +16,8 @@ Array = NDArray[Any]
 
 
 class Description(NamedTuple):
-    """What the queue must know of a request's arrays."""
+    """What the queue must know of a request's arrays. The length is in entries a row, as padded
+    to a bucket."""
 
     rows: int
     key: Hashable
@@ -61,7 +62,8 @@ def _describe_padded(inputs: Mapping[str, Array], rows: int, padding: Padding) -
         rule = padding.inputs.get(name) if name not in filled else None
         if rule is not None:
             shape = _fixed_shape(name, array, rule)
-            length = max(length, math.prod(array.shape[axis] for axis in rule.axes))
+            sizes = (rule.common_length(array.shape[axis]) for axis in rule.axes)
+            length = max(length, math.prod(sizes))
         elif name in filled:
             continue
         else:
@@ -95,6 +97,9 @@ def _check_filled(inputs: Mapping[str, Array], padding: Padding) -> None:
                     f"inputs {first!r} and {source!r} share {name!r}, but have "
                     f"{expected[0]} and {length} entries a row"
                 )
+    for name in padding.filled_inputs.difference(shapes):
+        if name in inputs:
+            raise IncompatibleItem(f"input {name!r} describes an input that was not sent")
 
 
 def _fixed_shape(name: str, array: Array, rule: PadInput) -> tuple[int | None, ...]:

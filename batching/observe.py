@@ -52,7 +52,10 @@ class BatchReleased:
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """A batch came back. Times are in seconds."""
+    """A batch came back; none follows when the executor itself failed. Times are in seconds.
+
+    Items that were given up between sealing and running are not counted.
+    """
 
     executor: str
     rows: int

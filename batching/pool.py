@@ -44,13 +44,24 @@ class Source(Protocol):
 class Seat:
     """A batcher's place in a pool."""
 
-    __slots__ = ("allowed", "device_seconds", "running", "source", "spared", "used_at", "waiting")
+    __slots__ = (
+        "allowed",
+        "device_seconds",
+        "peers",
+        "running",
+        "source",
+        "spared",
+        "used_at",
+        "waiting",
+    )
 
     def __init__(self, source: Source, allowed: frozenset[str]) -> None:
         self.source = source
         self.allowed = allowed
         self.device_seconds = 0.0
-        """Virtual start time: device seconds used, lifted to the others' level after idleness."""
+        """Device seconds used, lifted to the others' level after idleness."""
+        self.peers: list[Seat] = []
+        """Other batchers that use some of the same executors."""
         self.running = 0
         self.waiting = False
         """Has rows, and nothing to gain from another wake before it was asked for a batch."""
@@ -72,7 +83,6 @@ class DevicePool:
         self._clock = clock or LoopClock(self._loop)
         self.executors = tuple(executors)
         self._idle = list(executors)
-        self._virtual_time = 0.0
         self._seats: list[Seat] = []
         self._dispatching = False
         self.busy_seconds = dict.fromkeys(names, 0.0)
@@ -88,18 +98,20 @@ class DevicePool:
             raise ValueError(f"unknown executors {sorted(unknown)}; there are {sorted(known)}")
         seat = Seat(source, frozenset(executors or known))
         self._seats.append(seat)
+        self._acquaint()
         return seat
 
     def leave(self, seat: Seat) -> None:
         """Forget a batcher. Its running jobs still report to it."""
         self._seats.remove(seat)
+        self._acquaint()
 
     def wake(self, seat: Seat, now: float) -> None:
         """A batcher has rows. Dispatch happens once per loop iteration, so that requests which
         arrive together are sealed together."""
         if not seat.waiting:
             if seat.running == 0:
-                seat.device_seconds = max(seat.device_seconds, self._virtual_time)
+                _level(seat)
             seat.waiting = True
             seat.used_at = now
         if self._idle and not self._dispatching:
@@ -110,6 +122,12 @@ class DevicePool:
         """Stop the executors. Running jobs are not waited for."""
         for executor in self.executors:
             executor.close()
+
+    def _acquaint(self) -> None:
+        for seat in self._seats:
+            seat.peers = [
+                s for s in self._seats if s is not seat and not s.allowed.isdisjoint(seat.allowed)
+            ]
 
     def _dispatch(self) -> None:
         self._dispatching = False
@@ -135,22 +153,14 @@ class DevicePool:
         usable = [executor for executor in self._idle if executor.name in seat.allowed]
         if not usable:
             return None
-        seat.spared = len(usable) == 1 and self._must_spare_last(seat, now)
+        seat.spared = len(usable) == 1 and _must_spare(seat, usable[0].name, now)
         return None if seat.spared else usable[0]
-
-    def _must_spare_last(self, seat: Seat, now: float) -> bool:
-        return (
-            seat.running > 0
-            and seat.source.predicted_seconds() > SHORT_BATCH_SECONDS
-            and any(s is not seat and now - s.used_at < IN_USE_SECONDS for s in self._seats)
-        )
 
     def _start(self, seat: Seat, executor: Executor, now: float) -> bool:
         job = seat.source.seal(executor.name, now)
         if job is None:
             return False
         self._idle.remove(executor)
-        self._virtual_time = max(self._virtual_time, seat.device_seconds)
         seat.running += 1
         seat.used_at = now
         executor.execute(job, partial(self._finished, seat, executor, job, now))
@@ -176,6 +186,23 @@ class DevicePool:
                 self._dispatch()
         finally:
             seat.source.finished(job, result, error)
+
+
+def _level(seat: Seat) -> None:
+    """Start level with those that are busy on the same executors; in a quiet moment, with the one
+    that has used most."""
+    busy = [s.device_seconds for s in seat.peers if s.waiting or s.running]
+    level = min(busy) if busy else max((s.device_seconds for s in seat.peers), default=0.0)
+    seat.device_seconds = max(seat.device_seconds, level)
+
+
+def _must_spare(seat: Seat, executor: str, now: float) -> bool:
+    """Whether the last free executor is kept for others that are in use and could have it."""
+    return (
+        seat.running > 0
+        and seat.source.predicted_seconds() > SHORT_BATCH_SECONDS
+        and any(executor in s.allowed and now - s.used_at < IN_USE_SECONDS for s in seat.peers)
+    )
 
 
 def _device_seconds(seat: Seat) -> float:

@@ -27,6 +27,8 @@ class BatchOutcome:
 
     parts: list[Part] = field(default_factory=list)
     results: Sequence[Outputs | Exception] = ()
+    rows: int = 0
+    """Rows of ``parts``: those whose items were still wanted when the run began."""
     started_at: float = 0.0
     finished_at: float = 0.0
     run_seconds: float = 0.0
@@ -81,7 +83,7 @@ class BatchJob:
             self.batch.sealed_at,
             outcome.started_at,
             outcome.finished_at,
-            self.batch.rows,
+            outcome.rows,
             outcome.padded_rows,
             self.executor,
         )
@@ -91,11 +93,11 @@ class BatchJob:
         batch = self.batch
         return BatchDone(
             executor=self.executor,
-            rows=batch.rows,
+            rows=outcome.rows,
             padded_rows=outcome.padded_rows,
-            items=len(batch.slices),
+            items=len(outcome.parts),
             queue_waits=[
-                batch.sealed_at - item.enqueued_at for item, start, _ in batch.slices if start == 0
+                batch.sealed_at - item.enqueued_at for item, start, _ in outcome.parts if start == 0
             ],
             assembly_seconds=outcome.started_at - batch.sealed_at,
             run_seconds=outcome.run_seconds,
@@ -108,6 +110,7 @@ class BatchJob:
         outcome = self._outcome
         # Cancelled or expired between sealing and now. Later ones run and are not answered.
         outcome.parts = [part for part in self.batch.slices if not part[0].future.done()]
+        outcome.rows = sum([stop - start for _, start, stop in outcome.parts])
         outcome.started_at = self._now()
         if outcome.parts:
             outcome.results = self._results(outcome.parts)
@@ -136,6 +139,8 @@ class BatchJob:
             return self._attempt(parts)
         except UnsplittableOutput as error:
             self._outcome.unsplittable = str(error)
+            if not self._policy.isolate:
+                return [_not_isolated(error) for _ in parts]
             return [self._by_itself(part) for part in parts]
 
     def _attempt(self, parts: Sequence[Part]) -> Sequence[Outputs]:

@@ -1,4 +1,4 @@
-"""One part's outputs to the item they belong to."""
+"""Answers of items that were split over several batches."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from batching.item import Item, Outputs, RunTiming
 
 
 def deliver(part: tuple[Item, int, int], outputs: Outputs, timing: RunTiming) -> bool:
-    """Complete the item, or keep the part until the others of a split item are there.
+    """Keep a part of a split item until the others are there, then complete the item.
 
     Returns whether the item is complete. Parts may arrive in any order.
     """
     item, start, stop = part
-    if stop - start == item.rows:
-        item.timing = timing
-        item.future.set_result(outputs)
-        return True
     if item.parts is None:
         item.parts = {}
     item.parts[start] = (stop - start, outputs)

@@ -23,10 +23,10 @@ class Tally:
     padding_rows: int = 0
     reruns: int = 0
 
-    def batch(self, rows: int, outcome: BatchOutcome) -> None:
+    def batch(self, outcome: BatchOutcome) -> None:
         self.batches += 1
-        self.rows += rows
-        self.padding_rows += max(0, outcome.padded_rows - rows)
+        self.rows += outcome.rows
+        self.padding_rows += max(0, outcome.padded_rows - outcome.rows)
         self.reruns += outcome.reruns
 
     def snapshot(self, queue: BatchQueue[Any], running: int) -> BatcherStatistics:

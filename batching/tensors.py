@@ -1,37 +1,22 @@
 """Requests' arrays to one batch and back: stack, pad, mask, round up, split, trim. numpy only.
 
-Batches are written into memory aligned to 64 bytes, which TensorFlow takes without a copy.
+Batches (but for those made of lists) are written into memory aligned to 64 bytes, which TensorFlow
+takes without a copy.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from batching.arrays import Array, Holder, Part, aligned_empty
+from batching.filling import Filling
 from batching.item import Inputs, Outputs
 from batching.policy import BatchPolicy, PadInput
-
-ALIGNMENT = 64
-
-Array = NDArray[Any]
-
-
-class Holder(Protocol):
-    """What assembling needs of an item."""
-
-    rows: int
-
-    @property
-    def inputs(self) -> Inputs: ...
-
-
-Part = tuple[Holder, int, int]
-"""An item and the half-open range of its rows."""
 
 
 class UnsplittableOutput(Exception):
@@ -50,19 +35,6 @@ class Batch:
     padding_ratio: float
 
 
-def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An uninitialised C-contiguous array whose data starts at a multiple of 64 bytes.
-
-    Object arrays are an ordinary ``np.empty`` (all None).
-    """
-    if dtype.hasobject:
-        return np.empty(shape, dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    offset = -memory.ctypes.data % ALIGNMENT
-    return memory[offset : offset + size].view(dtype).reshape(shape)
-
-
 class Assembler:
     """Stacks and pads under one policy. Stateless; usable from several threads at once.
 
@@ -73,6 +45,8 @@ class Assembler:
         self._policy = policy
         self._padding = policy.padding
         self._dtypes = {name: np.dtype(dtype) for name, dtype in (dtypes or {}).items()}
+        filled = self._padding is not None and self._padding.filled_inputs
+        self._filling = Filling(self._padding, self._dtypes) if self._padding and filled else None
 
     def as_arrays(self, inputs: Inputs) -> dict[str, Array]:
         """Every input as an array of its dtype."""
@@ -102,7 +76,8 @@ class Assembler:
             cells += array.size
             real += filled
         ratio = 1 - real / cells if cells else 0.0
-        inputs |= self._fill(parts, lengths, rows, padded_rows)
+        if self._filling is not None:
+            inputs |= self._filling.of_batch(parts, lengths, rows, padded_rows)
         return Batch(inputs, rows, padded_rows, lengths, ratio)
 
     def fits(self, part: Part) -> bool:
@@ -116,15 +91,9 @@ class Assembler:
         inputs = self.as_arrays(item.inputs)
         if stop - start != item.rows:
             inputs = {name: array[start:stop] for name, array in inputs.items()}
+        if self._filling is not None:
+            inputs |= self._filling.of_one(inputs)
         rows = stop - start
-        if self._padding is not None and self._padding.filled_inputs:
-            lengths = {
-                (name, axis): inputs[name].shape[axis]
-                for name, rule in self._padding.inputs.items()
-                for axis in rule.axes
-                if name in inputs and inputs[name].ndim > axis
-            }
-            inputs |= self._fill([part], lengths, rows, rows, skip=inputs.keys())
         return Batch(inputs, rows, rows, {}, 0.0)
 
     def split(self, batch: Batch, outputs: Outputs, parts: Sequence[Part]) -> Sequence[Outputs]:
@@ -219,55 +188,6 @@ class Assembler:
             row = end
         return out, real
 
-    def _fill(
-        self,
-        parts: Sequence[Part],
-        lengths: Mapping[tuple[str, int], int],
-        rows: int,
-        padded_rows: int,
-        skip: Collection[str] = (),
-    ) -> dict[str, Array]:
-        """The mask and length inputs, but for those to ``skip``."""
-        made: dict[str, Array] = {}
-        for name, rule in self._padding.inputs.items() if self._padding is not None else ():
-            axis = rule.axes[0]
-            if (name, axis) not in lengths:
-                continue
-            if rule.mask_input is not None and rule.mask_input not in skip:
-                shape: tuple[int, ...] = (padded_rows, lengths[name, axis])
-                mask = self._filled(rule.mask_input, shape, parts, rows, _Mask(name, axis))
-                made[rule.mask_input] = mask
-            if rule.length_input is not None and rule.length_input not in skip:
-                shape = (padded_rows,)
-                sizes = self._filled(rule.length_input, shape, parts, rows, _Length(name, axis))
-                made[rule.length_input] = sizes
-        return made
-
-    def _filled(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        parts: Sequence[Part],
-        rows: int,
-        write: Callable[[Array, Inputs], None],
-    ) -> Array:
-        """A mask or length input: what a request sent of it, and what is made for the others."""
-        out = aligned_empty(shape, self._dtypes.get(name, np.dtype(np.int32)))
-        out[...] = 0
-        row = 0
-        for item, start, stop in parts:
-            end = row + stop - start
-            sent = item.inputs.get(name)
-            if sent is None:
-                write(out[row:end], item.inputs)
-            else:
-                own = np.asarray(sent)[start:stop]
-                out[(slice(row, end), *map(slice, own.shape[1:]))] = own
-            row = end
-        if rows < out.shape[0]:
-            out[rows:] = out[rows - 1]
-        return out
-
     def _trim(
         self, batch: Batch, answers: Sequence[Outputs], parts: Sequence[Part]
     ) -> Sequence[Outputs]:
@@ -294,24 +214,6 @@ class Assembler:
                 )
             output = output[(slice(None),) * axis + (slice(own),)]
         return output
-
-
-@dataclass(frozen=True, slots=True)
-class _Mask:
-    source: str
-    axis: int
-
-    def __call__(self, out: Array, inputs: Inputs) -> None:
-        out[:, : np.shape(inputs[self.source])[self.axis]] = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Length:
-    source: str
-    axis: int
-
-    def __call__(self, out: Array, inputs: Inputs) -> None:
-        out[:] = np.shape(inputs[self.source])[self.axis]
 
 
 def _padding_value(rule: PadInput, dtype: np.dtype[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,7 @@ def _choose_questions(plan: Plan, reference: Reference, count: int, inputs: Path
             plan.skipped[name] = signature.obstacle
             continue
         chosen = [question for question in given if question.signature.name == name][:count]
-        chosen = chosen or invent(
-            signature, count, lambda values, s=signature: reference.run(s, values), random
-        )
+        chosen = chosen or invent(signature, count, partial(reference.run, signature), random)
         if not chosen:
             plan.skipped[name] = "no invented request is accepted: give --inputs"
         plan.questions += chosen
@@ -75,11 +74,12 @@ def _choose_questions(plan: Plan, reference: Reference, count: int, inputs: Path
 def _ask_twice(
     model: ModelFolder, questions: Sequence[Question]
 ) -> tuple[list[Arrays | None], list[Arrays | None]]:
-    """The answers of a fresh copy, and those when it is asked everything once more."""
+    """The answers of a fresh copy, and those when it is asked again, last question first."""
     reference = Reference(model.name, model.path)
     try:
         first = [_ask(reference, question) for question in questions]
-        return first, [_ask(reference, question) for question in questions]
+        again = [_ask(reference, question) for question in reversed(questions)]
+        return first, again[::-1]
     finally:
         reference.close()
 

@@ -36,6 +36,10 @@ class Taste:
     integers_below: int
     words: Sequence[str]
     most_words: int
+    positive: bool
+    """Floats from 0 to 1; else of both signs."""
+    scalars: bool
+    """What an input of unknown rank gets: a scalar, else a value a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,9 @@ def to_json(array: NDArray[Any]) -> Any:
     """Nested lists; bytes as text where they are UTF-8, else as base64."""
     if array.dtype.kind != "O":
         return array.tolist()
-    values = np.empty(array.shape, object)
-    for index in np.ndindex(array.shape):
-        values[index] = _text(array[index])
-    return values.tolist()
+    values = np.empty(array.size, object)
+    values[:] = [_text(value) for value in array.reshape(-1).tolist()]
+    return values.reshape(array.shape).tolist()
 
 
 def from_json(value: Any, tensor: Tensor) -> NDArray[Any]:
@@ -136,24 +139,29 @@ def _tastes(signature: SignatureOf) -> Iterator[Taste]:
         _LENGTHS if free else _LENGTHS[:1],
         _INTEGER_BOUNDS if kinds & {"i", "u"} else _INTEGER_BOUNDS[:1],
         _TEXTS if "O" in kinds else _TEXTS[:1],
+        (False, True) if "f" in kinds else (False,),
+        (False, True) if any(tensor.shape is None for tensor in tensors) else (False,),
     )
-    for length, bound, (words, most) in choices:
-        yield Taste(length, bound, words, most)
+    for length, bound, (words, most), positive, scalars in choices:
+        yield Taste(length, bound, words, most, positive, scalars)
 
 
 def _inputs(signature: SignatureOf, taste: Taste, random: np.random.Generator) -> Arrays:
     rows = int(random.choice(_ROWS))
     length = int(random.integers(taste.length, 5 * taste.length))
     return {
-        alias: _values(tensor, _shape(tensor, rows, length), taste, random)
+        alias: _values(tensor, _shape(tensor, rows, length, taste), taste, random)
         for alias, tensor in signature.inputs.items()
     }
 
 
-def _shape(tensor: Tensor, rows: int, length: int) -> tuple[int, ...]:
-    declared = (None,) if tensor.shape is None else tensor.shape
-    sizes = ((length if axis else rows) if s is None else s for axis, s in enumerate(declared))
-    return tuple(sizes)
+def _shape(tensor: Tensor, rows: int, length: int, taste: Taste) -> tuple[int, ...]:
+    if tensor.shape is None:
+        return () if taste.scalars else (rows,)
+    return tuple(
+        (length if axis else rows) if size is None else size
+        for axis, size in enumerate(tensor.shape)
+    )
 
 
 def _values(
@@ -161,12 +169,13 @@ def _values(
 ) -> NDArray[Any]:
     match tensor.dtype.kind:
         case "f":
-            return random.normal(size=shape).astype(tensor.dtype)
+            values = random.random(shape) if taste.positive else random.normal(size=shape)
+            return np.asarray(values, tensor.dtype)
         case "b":
-            return random.integers(0, 2, shape).astype(tensor.dtype)
+            return np.asarray(random.integers(0, 2, shape), tensor.dtype)
         case "i" | "u":
             below = min(taste.integers_below, np.iinfo(tensor.dtype).max)
-            return random.integers(0, below, shape).astype(tensor.dtype)
+            return np.asarray(random.integers(0, below, shape), tensor.dtype)
         case _:
             texts = np.empty(shape, object)
             for index in np.ndindex(shape):

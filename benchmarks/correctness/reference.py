@@ -1,6 +1,7 @@
 """TensorFlow in this process: one session per model, called with one request at a time.
 
-Shares no code with the gateway: TensorFlow's own loader, ``Session.run`` and the SignatureDef.
+Shares nothing of how the gateway runs models: TensorFlow's own loader, ``Session.run`` and the
+SignatureDef.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gateway.backends.standard_error import quiet_standard_error
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -66,7 +69,8 @@ def import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    import tensorflow as tf
+    with quiet_standard_error():
+        import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
     return tf
@@ -109,7 +113,7 @@ class Reference:
         for alias in sorted(infos):
             info = infos[alias]
             dtype = self._tf.as_dtype(info.dtype).base_dtype.as_numpy_dtype
-            shape = None
-            if not info.tensor_shape.unknown_rank:
-                shape = tuple(None if d.size < 0 else d.size for d in info.tensor_shape.dim)
-            yield alias, Tensor(info.name, np.dtype(dtype), shape)
+            # The graph's own shape: TensorFlow 1 wrote an unknown rank as a scalar's.
+            shape = self._session.graph.get_tensor_by_name(info.name).shape
+            sizes = None if shape.rank is None else tuple(shape.as_list())
+            yield alias, Tensor(info.name, np.dtype(dtype), sizes)

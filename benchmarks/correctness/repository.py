@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+_MODEL_TABLE = re.compile(r'\s*\[\s*models\s*\.\s*(?:"([^"]+)"|([\w-]+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,20 @@ def find_models(repository: Path, only: Collection[str] = ()) -> Iterator[ModelF
         if versions:
             version = max(versions)
             yield ModelFolder(folder.name, version, versions[version].resolve())
+
+
+def settings_of(models: Collection[ModelFolder], toml: str) -> str:
+    """A tensorgate.toml without the tables of other models, which nothing would place."""
+    names = {model.name for model in models}
+    kept: list[str] = []
+    keep = True
+    for line in toml.splitlines(keepends=True):
+        if line.lstrip().startswith("["):
+            table = _MODEL_TABLE.match(line)
+            keep = table is None or (table[1] or table[2]) in names
+        if keep:
+            kept.append(line)
+    return "".join(kept)
 
 
 def write_model_config(models: Collection[ModelFolder], folder: Path) -> Path:

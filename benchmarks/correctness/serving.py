@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.correctness.repository import ModelFolder, settings_of, write_model_config
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 300.0
@@ -50,21 +53,33 @@ class Server:
 
 
 @asynccontextmanager
-async def running(model_config: Path, flags: Iterable[str] = ()) -> AsyncIterator[Server]:
-    """Serve the models of a model config file; stopped by SIGTERM in the end.
+async def running(
+    models: Collection[ModelFolder], config: Path | None = None, flags: Iterable[str] = ()
+) -> AsyncIterator[Server]:
+    """Serve models, with the settings of a tensorgate.toml; stopped by SIGTERM in the end.
 
     Raises ServerFailed when nothing can be served, and when it does not stop with exit code 0.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "stderr"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        toml = config.read_text() if config else ""
+        (folder / "tensorgate.toml").write_text(settings_of(models, toml))
+        model_config = write_model_config(models, folder)
         command = (
             *(sys.executable, "-m", "gateway", "serve", f"--model_config_file={model_config}"),
             *("--host=127.0.0.1", "--rest_api_port=0", "--log_format=json", "--log_level=debug"),
             *flags,
         )
+        log = folder / "stderr"
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=stderr, limit=2**20
+                *command,
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=stderr,
             )
         try:
             url = await _url_of(process, log)

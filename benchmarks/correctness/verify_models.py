@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import math
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,20 @@ from pathlib import Path
 from benchmarks.arguments import count
 from benchmarks.correctness.answers import TOLERANCE, difference, read_answer
 from benchmarks.correctness.plan import Plan, make_plan
-from benchmarks.correctness.repository import find_models, write_model_config
-from benchmarks.correctness.serving import Answer, Client, Server, client_of, running
+from benchmarks.correctness.repository import find_models
+from benchmarks.correctness.serving import (
+    Answer,
+    Client,
+    Server,
+    ServerFailed,
+    client_of,
+    running,
+)
 from benchmarks.report import table
 
 CONNECTIONS = 64
+MOST_MISTAKES = 20
+"""So many are described."""
 _HEAD = (
     "model",
     "signature",
@@ -43,8 +51,9 @@ class Row:
     requests: int = 0
     refused: int = 0
     """Requests that both TensorFlow and the server refuse."""
-    batched: str = "-"
+    alone_because: str = ""
     mean_batch: float = math.nan
+    """Requests that shared a run."""
     difference: float = math.nan
     verdict: str = "ok"
     mistakes: list[str] = field(default_factory=list)
@@ -57,7 +66,8 @@ class Row:
         mean = "-" if math.isnan(self.mean_batch) else f"{self.mean_batch:.1f}"
         apart = "-" if math.isnan(self.difference) else f"{self.difference:.1e}"
         verdict = "MISMATCH" if self.failed else self.verdict
-        numbers = (str(self.requests), str(self.refused), self.batched, mean, apart)
+        batched = "-" if not self.requests else "no" if self.alone_because else "yes"
+        numbers = (str(self.requests), str(self.refused), batched, mean, apart)
         return (self.model, self.signature, *numbers, verdict)
 
     def judge(self, plan: Plan, number: int, answer: Answer, phase: str) -> None:
@@ -89,9 +99,9 @@ async def check_model(plan: Plan, server: Server, client: Client) -> list[Row]:
         numbers = plan.of_signature(signature)
         row.requests = len(numbers)
         row.refused = sum(plan.expected[number] is None for number in numbers)
-        row.batched = alone_because.get((name, signature), "yes")
+        row.alone_because = alone_because.get((name, signature), "")
         if not plan.questions[numbers[0]].signature.inputs:
-            row.batched = "it has no inputs"
+            row.alone_because = "it has no inputs"
         if plan.stateful:
             row.verdict = "ok, in order only (stateful)"
             continue
@@ -109,33 +119,34 @@ async def _ask_in_order(plan: Plan, client: Client, rows: dict[str, Row]) -> Non
 
 
 async def _ask_at_once(plan: Plan, client: Client, row: Row, numbers: Sequence[int]) -> float:
-    """The mean number of rows in a run."""
+    """The mean number of requests in a run."""
     key = (plan.model.name, row.signature)
-    rows_before, runs_before = (await client.batch_rows())[key]
+    _, runs_before = (await client.batch_rows())[key]
     bodies = [plan.questions[number].body() for number in numbers]
     answers = await asyncio.gather(*[client.predict(plan.model.name, body) for body in bodies])
     for number, answer in zip(numbers, answers, strict=True):
         row.judge(plan, number, answer, "at once")
-    rows, runs = (await client.batch_rows())[key]
-    return (rows - rows_before) / max(1.0, runs - runs_before)
+    _, runs = (await client.batch_rows())[key]
+    return len(numbers) / max(1.0, runs - runs_before)
 
 
 async def verify(plans: Sequence[Plan], config: Path | None) -> list[Row]:
     """Serve the models of all plans by one process and check them one after the other."""
     results: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
-        file = write_model_config([plan.model for plan in plans], Path(folder))
-        flags = ["--rest_api_timeout_in_ms=600000"]
-        flags += [f"--config={config.resolve()}"] if config else []
-        async with running(file, flags) as server, client_of(server.url, CONNECTIONS) as client:
-            problems = await client.problems()
-            for plan in plans:
-                if problem := problems.get(plan.model.name):
-                    label = f"{plan.model.name} v{plan.model.version}"
-                    results.append(Row(label, "-", mistakes=[f"{label} is not served: {problem}"]))
-                else:
-                    results += await check_model(plan, server, client)
-                    show_progress(f"{plan.model.name}: compared")
+    models = [plan.model for plan in plans]
+    flags = ("--rest_api_timeout_in_ms=600000",)
+    async with (
+        running(models, config, flags) as server,
+        client_of(server.url, CONNECTIONS) as client,
+    ):
+        problems = await client.problems()
+        for plan in plans:
+            if problem := problems.get(plan.model.name):
+                label = f"{plan.model.name} v{plan.model.version}"
+                results.append(Row(label, "-", mistakes=[f"{label} is not served: {problem}"]))
+            else:
+                results += await check_model(plan, server, client)
+                show_progress(f"{plan.model.name}: compared")
     return results
 
 
@@ -184,10 +195,22 @@ def main() -> int:
     if not plans:
         show_progress("no SavedModel there")
         return 2
-    rows = asyncio.run(verify(plans, arguments.config))
+    try:
+        rows = asyncio.run(verify(plans, arguments.config))
+    except ServerFailed as error:
+        show_progress(str(error))
+        return 1
+    return report(rows)
+
+
+def report(rows: Sequence[Row]) -> int:
+    """Print it; the exit code."""
     print(table(_HEAD, [row.cells() for row in rows]))
+    for row in rows:
+        if row.alone_because:
+            print(f"not batched: {row.model} {row.signature}: {row.alone_because}")
     mistakes = [mistake for row in rows for mistake in row.mistakes]
-    for mistake in mistakes[:20]:
+    for mistake in mistakes[:MOST_MISTAKES]:
         print(mistake)
     failed = sum(row.failed for row in rows)
     print(f"{len(rows)} signatures, {failed} with mismatches; tolerance {TOLERANCE:g}")
