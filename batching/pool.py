@@ -48,6 +48,7 @@ class Seat:
         "allowed",
         "device_seconds",
         "peers",
+        "preferred",
         "running",
         "source",
         "spared",
@@ -62,6 +63,8 @@ class Seat:
         """Device seconds used, lifted to the others' level after idleness."""
         self.peers: list[Seat] = []
         """Other batchers that use some of the same executors."""
+        self.preferred: list[str] = []
+        """Names of the allowed executors; those that fewest others may use come first."""
         self.running = 0
         self.waiting = False
         """Has rows, and nothing to gain from another wake before it was asked for a batch."""
@@ -82,7 +85,7 @@ class DevicePool:
         self._loop = asyncio.get_running_loop()
         self._clock = clock or LoopClock(self._loop)
         self.executors = tuple(executors)
-        self._idle = list(executors)
+        self._idle = {executor.name: executor for executor in executors}
         self._seats: list[Seat] = []
         self._dispatching = False
         self.busy_seconds = dict.fromkeys(names, 0.0)
@@ -128,6 +131,9 @@ class DevicePool:
             seat.peers = [
                 s for s in self._seats if s is not seat and not s.allowed.isdisjoint(seat.allowed)
             ]
+            rivals = {name: sum(name in s.allowed for s in seat.peers) for name in seat.allowed}
+            names = (e.name for e in self.executors if e.name in seat.allowed)
+            seat.preferred = sorted(names, key=rivals.__getitem__)
 
     def _dispatch(self) -> None:
         self._dispatching = False
@@ -150,17 +156,17 @@ class DevicePool:
             turns.sort(key=_running_then_device_seconds)
 
     def _executor_for(self, seat: Seat, now: float) -> Executor | None:
-        usable = [executor for executor in self._idle if executor.name in seat.allowed]
+        usable = [name for name in seat.preferred if name in self._idle]
         if not usable:
             return None
-        seat.spared = len(usable) == 1 and _must_spare(seat, usable[0].name, now)
-        return None if seat.spared else usable[0]
+        seat.spared = len(usable) == 1 and _must_spare(seat, usable[0], now)
+        return None if seat.spared else self._idle[usable[0]]
 
     def _start(self, seat: Seat, executor: Executor, now: float) -> bool:
         job = seat.source.seal(executor.name, now)
         if job is None:
             return False
-        self._idle.remove(executor)
+        del self._idle[executor.name]
         seat.running += 1
         seat.used_at = now
         executor.execute(job, partial(self._finished, seat, executor, job, now))
@@ -179,7 +185,7 @@ class DevicePool:
         self.busy_seconds[executor.name] += elapsed
         seat.device_seconds += elapsed
         seat.running -= 1
-        self._idle.append(executor)
+        self._idle[executor.name] = executor
         try:
             # The device first, the answers second: it would stand idle while they are encoded.
             if not self._dispatching:
