@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections.abc import Sequence
@@ -61,6 +62,9 @@ class Tally:
     bad_refused: int = 0
     """Bad requests that got a 4xx."""
     disconnects: int = 0
+    rows: float = 0.0
+    runs: float = 0.0
+    """Batches, and the rows in them, as the server counts."""
     latencies: list[float] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
 
@@ -92,11 +96,12 @@ class Crowd:
 
     async def run(self, clients: int, duration: float) -> None:
         end = time.monotonic() + duration
-        await asyncio.gather(*[self._ask_until(end) for _ in range(clients)])
+        # Each keeps to one model: else all of them would end up waiting for the slowest.
+        models = itertools.islice(itertools.cycle(self._models), clients)
+        await asyncio.gather(*[self._ask_until(end, model) for model in models])
 
-    async def _ask_until(self, end: float) -> None:
+    async def _ask_until(self, end: float, model: str) -> None:
         while time.monotonic() < end:
-            model = self._random.choice(self._models)
             case = self._random.choice(self._cases[model])
             tally = self.tallies[model]
             tally.requests += 1

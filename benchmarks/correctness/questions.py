@@ -27,6 +27,10 @@ _ROWS = (1, 1, 1, 2, 3)
 _SAMPLES = 3
 
 
+class BadFile(Exception):
+    """A file of requests that are none for the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taste:
     """What a model's inputs are invented from."""
@@ -81,16 +85,24 @@ def invent(
 
 
 def read_questions(file: Path, signatures: dict[str, SignatureOf]) -> list[Question]:
-    """Requests from a JSON list of ``{"signature_name": S?, "inputs": {ALIAS: value}}``."""
+    """Requests from a JSON list of ``{"signature_name": S?, "inputs": {ALIAS: value}}``. Raises
+    BadFile."""
     questions = []
     for number, entry in enumerate(json.loads(file.read_text())):
-        signature = signatures[entry.get("signature_name", "serving_default")]
-        inputs = {
-            alias: from_json(entry["inputs"][alias], tensor)
-            for alias, tensor in signature.inputs.items()
-        }
-        questions.append(_question(signature, inputs, number))
+        try:
+            questions.append(_read(entry, signatures, number))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadFile(f"{file}: entry {number} does not fit the model: {error!r}") from error
     return questions
+
+
+def _read(entry: Any, signatures: dict[str, SignatureOf], number: int) -> Question:
+    signature = signatures[entry.get("signature_name", "serving_default")]
+    inputs = {
+        alias: from_json(entry["inputs"][alias], tensor)
+        for alias, tensor in signature.inputs.items()
+    }
+    return _question(signature, inputs, number)
 
 
 def to_json(array: NDArray[Any]) -> Any:

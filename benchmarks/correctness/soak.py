@@ -17,6 +17,7 @@ import uvloop
 from benchmarks.arguments import count, seconds
 from benchmarks.correctness.crowd import ONE_BAD_IN, ONE_DISCONNECT_IN, Crowd, Tally, make_cases
 from benchmarks.correctness.plan import Plan, make_plan
+from benchmarks.correctness.questions import BadFile
 from benchmarks.correctness.repository import ModelFolder, find_models
 from benchmarks.correctness.serving import ServerFailed, client_of, running
 from benchmarks.report import table
@@ -25,10 +26,8 @@ QUESTIONS = 64
 """For each signature."""
 
 
-async def soak(
-    plans: Sequence[Plan], arguments: argparse.Namespace
-) -> tuple[dict[str, Tally], dict[str, float]]:
-    """Tallies and mean rows of a batch, by model."""
+async def soak(plans: Sequence[Plan], arguments: argparse.Namespace) -> dict[str, Tally]:
+    """What became of the requests, by model."""
     cases = [case for plan in plans for case in make_cases(plan)]
     models = [plan.model for plan in plans]
     async with (
@@ -36,47 +35,41 @@ async def soak(
         client_of(server.url, arguments.clients) as client,
     ):
         crowd = Crowd(client, cases, arguments.seed)
-        before = _by_model(await client.batch_rows())
+        before = await client.batch_rows()
         await crowd.run(arguments.clients, arguments.seconds)
-        after = _by_model(await client.batch_rows())
-    means = {}
-    for model, (rows, runs) in after.items():
-        rows_before, runs_before = before.get(model, (0.0, 0.0))
-        means[model] = (rows - rows_before) / max(1.0, runs - runs_before)
-    return crowd.tallies, means
+        after = await client.batch_rows()
+    for (model, signature), (rows, runs) in after.items():
+        rows_before, runs_before = before.get((model, signature), (0.0, 0.0))
+        crowd.tallies[model].rows += rows - rows_before
+        crowd.tallies[model].runs += runs - runs_before
+    return crowd.tallies
 
 
-def _by_model(
-    batch_rows: dict[tuple[str, str], tuple[float, float]],
-) -> dict[str, tuple[float, float]]:
-    sums: dict[str, tuple[float, float]] = {}
-    for (model, _), (rows, runs) in batch_rows.items():
-        total_rows, total_runs = sums.get(model, (0.0, 0.0))
-        sums[model] = (total_rows + rows, total_runs + runs)
-    return sums
-
-
-def report(tallies: dict[str, Tally], means: dict[str, float], duration: float) -> int:
+def report(tallies: dict[str, Tally], duration: float) -> int:
     """Print the figures; the exit code."""
     head = (
         *("model", "requests", "wrong", "lost", "bad", "of them 4xx", "disconnects"),
         *("mean batch", "p50 ms", "p99 ms"),
     )
-    print(table(head, [_cells(m, tally, means.get(m, 0.0)) for m, tally in tallies.items()]))
+    print(table(head, [_cells(model, tally) for model, tally in tallies.items()]))
     for line in [line for tally in tallies.values() for line in tally.mistakes][:20]:
         print(line)
     total = sum(tally.requests for tally in tallies.values())
     wrong = sum(tally.wrong + tally.bad - tally.bad_refused for tally in tallies.values())
     lost = sum(tally.lost for tally in tallies.values())
+    runs = max(1.0, sum(tally.runs for tally in tallies.values()))
+    mean = sum(tally.rows for tally in tallies.values()) / runs
     print(
-        f"{total} requests in {duration:g} s ({total / duration:.0f}/s), {wrong} wrong, {lost} lost"
+        f"{total} requests in {duration:g} s ({total / duration:.0f}/s), "
+        f"mean batch {mean:.1f}, {wrong} wrong, {lost} lost"
     )
     return 1 if wrong or lost or not total else 0
 
 
-def _cells(model: str, tally: Tally, mean: float) -> list[str]:
+def _cells(model: str, tally: Tally) -> list[str]:
     marks = statistics.quantiles(tally.latencies, n=100) if len(tally.latencies) > 1 else [0.0] * 99
     counts = (tally.requests, tally.wrong, tally.lost, tally.bad, tally.bad_refused)
+    mean = tally.rows / max(1.0, tally.runs)
     figures = (f"{mean:.1f}", f"{marks[49] * 1000:.1f}", f"{marks[98] * 1000:.1f}")
     return [model, *map(str, counts), str(tally.disconnects), *figures]
 
@@ -91,7 +84,7 @@ def find_or_make_models(arguments: argparse.Namespace, folder: Path) -> list[Mod
     return list(find_models(folder))
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/soak",
         description="Ask a server from many clients for a while and compare every answer with "
@@ -107,11 +100,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=seconds(86_400), default=60.0)
     parser.add_argument("--clients", type=count(4096), default=64)
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
-    arguments = parse()
+def main(command_line: Sequence[str] | None = None) -> int:
+    """The exit code: 1 for wrong or lost answers, 2 when there is nothing to ask."""
+    arguments = parse(command_line)
     with tempfile.TemporaryDirectory() as folder:
         models = find_or_make_models(arguments, Path(folder))
         plans = [make_plan(model, QUESTIONS, arguments.inputs) for model in models]
@@ -119,13 +113,13 @@ def main() -> int:
         if not plans:
             print("no model whose answers could be compared", file=sys.stderr)
             return 2
-        try:
-            tallies, means = uvloop.run(soak(plans, arguments))
-        except ServerFailed as error:
-            print(error, file=sys.stderr)
-            return 1
-    return report(tallies, means, arguments.seconds)
+        tallies = uvloop.run(soak(plans, arguments))
+    return report(tallies, arguments.seconds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (BadFile, ServerFailed) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

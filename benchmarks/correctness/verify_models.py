@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.arguments import count
 from benchmarks.correctness.answers import TOLERANCE, difference, read_answer
 from benchmarks.correctness.plan import Plan, make_plan
+from benchmarks.correctness.questions import BadFile
 from benchmarks.correctness.repository import find_models
 from benchmarks.correctness.serving import (
     Answer,
@@ -168,7 +169,7 @@ def show_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/verify-models",
         description="Serve the SavedModels of a folder and compare every answer, one at a time and "
@@ -189,17 +190,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> int:
-    arguments = parse()
+def main(command_line: Sequence[str] | None = None) -> int:
+    """The exit code: 1 on a mismatch, 2 when there is nothing to check."""
+    arguments = parse(command_line)
     plans = make_plans(arguments)
     if not plans:
         show_progress("no SavedModel there")
         return 2
-    try:
-        rows = asyncio.run(verify(plans, arguments.config))
-    except ServerFailed as error:
-        show_progress(str(error))
-        return 1
+    rows = asyncio.run(verify(plans, arguments.config))
     return report(rows)
 
 
@@ -218,4 +216,8 @@ def report(rows: Sequence[Row]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (BadFile, ServerFailed) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

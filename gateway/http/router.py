@@ -71,12 +71,15 @@ class Router:
     async def _serving(self, request: web.BaseRequest, raw_path: str) -> web.Response:
         started = time.perf_counter()
         path = parse_model_path(request.method, raw_path)
-        status = 499
+        status = Code.INTERNAL.http_status
         try:
             response = await self._model(request, path)
             status = response.status
         except ServingError as error:
             status = error.code.http_status
+            raise
+        except asyncio.CancelledError:
+            status = Code.CANCELLED.http_status
             raise
         finally:
             name = path.name if path.name in self._registry.models else ""

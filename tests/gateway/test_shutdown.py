@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import socket
 import time
@@ -123,17 +124,47 @@ async def test_an_unfinished_request_does_not_keep_it(tmp_path: Path, data: byte
         assert (code, seconds < 4) == (0, True)
 
 
-async def test_a_client_that_does_not_read_does_not_keep_it(tmp_path: Path) -> None:
+@asynccontextmanager
+async def unread_answer(port: int) -> AsyncIterator[tuple[socket.socket, int]]:
+    """A connection with an answer of 30 MB that has begun, and how many bytes it still has."""
     request = predict_request("m", b'{"instances":[%s]}' % b",".join([b"1.2345678"] * 30))
-    with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        async with fake_server(tmp_path, "wide", "--drain_timeout_s=1") as server:
-            deaf.connect(("127.0.0.1", server.port))
-            deaf.sendall(request)
-            deaf.setblocking(False)
-            assert await asyncio.get_running_loop().sock_recv(deaf, 12) == b"HTTP/1.1 200"
-            code, seconds = await end_of(server, signal.SIGTERM)
-            assert (code, seconds < 4) == (0, True)
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", port))
+        reader.sendall(request)
+        reader.setblocking(False)
+        received = await asyncio.get_running_loop().sock_recv(reader, 1000)
+        assert received.startswith(b"HTTP/1.1 200")
+        head, _, body = received.partition(b"\r\n\r\n")
+        found = re.search(rb"Content-Length: (\d+)", head)
+        assert found
+        yield reader, int(found[1]) - len(body)
+
+
+async def test_a_client_that_does_not_read_does_not_keep_it(tmp_path: Path) -> None:
+    async with (
+        fake_server(tmp_path, "wide", "--drain_timeout_s=1") as server,
+        unread_answer(server.port),
+    ):
+        code, seconds = await end_of(server, signal.SIGTERM)
+        assert (code, seconds < 4) == (0, True)
+
+
+async def test_a_client_that_reads_slowly_gets_its_whole_answer(tmp_path: Path) -> None:
+    async with (
+        fake_server(tmp_path, "wide", "--drain_timeout_s=20") as server,
+        unread_answer(server.port) as (reader, missing),
+    ):
+        server.process.send_signal(signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await server.finish()
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while missing and (piece := await loop.sock_recv(reader, 2**20)):
+                missing -= len(piece)
+        assert missing == 0
+        assert await server.finish() == 0
 
 
 @SIGNALS
