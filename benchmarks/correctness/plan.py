@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.correctness.answers import TOLERANCE, difference
 from benchmarks.correctness.questions import Question, invent, read_questions
-from benchmarks.correctness.reference import Arrays, Reference, Refused
+from benchmarks.correctness.reference import Arrays, NotLoaded, Reference, Refused
 from benchmarks.correctness.repository import ModelFolder
 
 _SEED = 20260101
@@ -40,9 +40,13 @@ class Plan:
 
 def make_plan(model: ModelFolder, count: int, inputs: Path | None) -> Plan:
     """``count`` questions for each signature: those of ``inputs/MODEL.json`` in turn, or invented
-    ones. Raises what TensorFlow raises when the model does not load."""
+    ones. No questions when TensorFlow cannot load the model. Raises BadFile."""
     plan = Plan(model)
-    reference = Reference(model.name, model.path)
+    try:
+        reference = Reference(model.name, model.path)
+    except NotLoaded as error:
+        plan.skipped["-"] = f"TensorFlow does not load it: {error}"
+        return plan
     try:
         _choose_questions(plan, reference, count, inputs)
     finally:

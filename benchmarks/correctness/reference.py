@@ -25,6 +25,10 @@ JSON_DTYPES = frozenset(
 """The dtypes that TF Serving's JSON carries."""
 
 
+class NotLoaded(Exception):
+    """TensorFlow cannot load the model."""
+
+
 class Refused(Exception):
     """TensorFlow does not take these inputs."""
 
@@ -77,15 +81,19 @@ def import_tensorflow() -> Any:
 
 
 class Reference:
-    """A freshly loaded model, whose state is its own."""
+    """A freshly loaded model, whose state is its own. Raises NotLoaded."""
 
     def __init__(self, model: str, path: Path) -> None:
         self._tf = import_tensorflow()
         tf1 = self._tf.compat.v1
         graph = tf1.Graph()
         self._session = tf1.Session(graph=graph)
-        with graph.as_default():
-            loaded = tf1.saved_model.loader.load(self._session, ["serve"], str(path))
+        try:
+            with graph.as_default():
+                loaded = tf1.saved_model.loader.load(self._session, ["serve"], str(path))
+        except (self._tf.errors.OpError, OSError, RuntimeError, ValueError, KeyError) as error:
+            self._session.close()
+            raise NotLoaded(str(error).partition("\n")[0][:200]) from error
         self.signatures = {
             name: self._signature(model, name, definition)
             for name, definition in sorted(loaded.signature_def.items())

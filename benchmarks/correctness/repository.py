@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _MODEL_TABLE = re.compile(r'\s*\[\s*models\s*\.\s*(?:"([^"]+)"|([\w-]+))')
+
+
+def folder(text: str) -> Path:
+    """An option's value that must be a folder."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +31,14 @@ class ModelFolder:
 def find_models(repository: Path, only: Collection[str] = ()) -> Iterator[ModelFolder]:
     """Models by name, those of ``only`` when given. Folders that start with ``_`` or ``.``, and
     those without a SavedModel, are passed over."""
-    for folder in sorted(repository.iterdir()):
-        if folder.name.startswith(("_", ".")) or (only and folder.name not in only):
+    for base in sorted(repository.iterdir()):
+        if base.name.startswith(("_", ".")) or (only and base.name not in only):
             continue
-        versions = {int(p.parent.name): p.parent for p in folder.glob("[0-9]*/saved_model.pb")}
+        paths = (path.parent for path in base.glob("*/saved_model.pb"))
+        versions = {int(path.name): path for path in paths if path.name.isdecimal()}
         if versions:
             version = max(versions)
-            yield ModelFolder(folder.name, version, versions[version].resolve())
+            yield ModelFolder(base.name, version, versions[version].resolve())
 
 
 def settings_of(models: Collection[ModelFolder], toml: str) -> str:
@@ -45,19 +55,19 @@ def settings_of(models: Collection[ModelFolder], toml: str) -> str:
     return "".join(kept)
 
 
-def write_model_config(models: Collection[ModelFolder], folder: Path) -> Path:
+def write_model_config(models: Collection[ModelFolder], place: Path) -> Path:
     """A model config file (TF Serving's text format) for exactly these versions.
 
-    Base paths below ``folder`` link to them: a higher version of another format may lie beside.
+    Base paths below ``place`` link to them: a higher version of another format may lie beside.
     """
     entries = []
     for model in models:
-        base = folder / "served" / model.name
+        base = place / "served" / model.name
         base.mkdir(parents=True)
         (base / str(model.version)).symlink_to(model.path)
         entries.append(
             f'config {{ name: "{model.name}" base_path: "{base}" model_platform: "tensorflow" }}'
         )
-    file = folder / "models.conf"
+    file = place / "models.conf"
     file.write_text("model_config_list {\n" + "\n".join(entries) + "\n}\n")
     return file

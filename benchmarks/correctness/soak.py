@@ -18,7 +18,7 @@ from benchmarks.arguments import count, seconds
 from benchmarks.correctness.crowd import ONE_BAD_IN, ONE_DISCONNECT_IN, Crowd, Tally, make_cases
 from benchmarks.correctness.plan import Plan, make_plan
 from benchmarks.correctness.questions import BadFile
-from benchmarks.correctness.repository import ModelFolder, find_models
+from benchmarks.correctness.repository import ModelFolder, find_models, folder
 from benchmarks.correctness.serving import ServerFailed, client_of, running
 from benchmarks.report import table
 
@@ -74,14 +74,14 @@ def _cells(model: str, tally: Tally) -> list[str]:
     return [model, *map(str, counts), str(tally.disconnects), *figures]
 
 
-def find_or_make_models(arguments: argparse.Namespace, folder: Path) -> list[ModelFolder]:
+def find_or_make_models(arguments: argparse.Namespace, scratch: Path) -> list[ModelFolder]:
     """Those of the repository, else the demo model."""
     if arguments.repository is not None:
         return list(find_models(arguments.repository, arguments.only))
     from gateway.demo import ensure_demo_model
 
-    ensure_demo_model(folder)
-    return list(find_models(folder))
+    ensure_demo_model(scratch)
+    return list(find_models(scratch))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -92,11 +92,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"{ONE_DISCONNECT_IN} is given up. Exit code 1 when an answer is wrong or lost.",
     )
     parser.add_argument(
-        "repository", type=Path, nargs="?", help="folder of models; else the demo's"
+        "repository", type=folder, nargs="?", help="folder of models; else the demo's"
     )
     parser.add_argument("--only", type=lambda text: text.split(","), default=(), metavar="A,B")
     parser.add_argument("--config", type=Path, help="tensorgate.toml with settings of the models")
-    parser.add_argument("--inputs", type=Path, help="as for scripts/verify-models")
+    parser.add_argument("--inputs", type=folder, help="as for scripts/verify-models")
     parser.add_argument("--seconds", type=seconds(86_400), default=60.0)
     parser.add_argument("--clients", type=count(4096), default=64)
     parser.add_argument("--seed", type=int, default=1)
@@ -106,8 +106,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(command_line: Sequence[str] | None = None) -> int:
     """The exit code: 1 for wrong or lost answers, 2 when there is nothing to ask."""
     arguments = parse(command_line)
-    with tempfile.TemporaryDirectory() as folder:
-        models = find_or_make_models(arguments, Path(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        models = find_or_make_models(arguments, Path(scratch))
         plans = [make_plan(model, QUESTIONS, arguments.inputs) for model in models]
         plans = [plan for plan in plans if plan.questions and not plan.stateful]
         if not plans:

@@ -17,7 +17,7 @@ from benchmarks.arguments import count
 from benchmarks.correctness.answers import TOLERANCE, difference, read_answer
 from benchmarks.correctness.plan import Plan, make_plan
 from benchmarks.correctness.questions import BadFile
-from benchmarks.correctness.repository import find_models
+from benchmarks.correctness.repository import find_models, folder
 from benchmarks.correctness.serving import (
     Answer,
     Client,
@@ -142,7 +142,8 @@ async def verify(plans: Sequence[Plan], config: Path | None) -> list[Row]:
     ):
         problems = await client.problems()
         for plan in plans:
-            if problem := problems.get(plan.model.name):
+            problem = problems.get(plan.model.name)
+            if problem and plan.questions:
                 label = f"{plan.model.name} v{plan.model.version}"
                 results.append(Row(label, "-", mistakes=[f"{label} is not served: {problem}"]))
             else:
@@ -177,13 +178,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"Floats may differ by {TOLERANCE:g} of the output's greatest magnitude, everything else "
         "not at all. Models with state are asked in order only. Exit code 1 on any mismatch.",
     )
-    parser.add_argument("repository", type=Path, help="folder of MODEL/VERSION folders")
+    parser.add_argument("repository", type=folder, help="folder of MODEL/VERSION folders")
     parser.add_argument("--only", type=lambda text: text.split(","), default=(), metavar="A,B")
     parser.add_argument("--config", type=Path, help="tensorgate.toml with settings of the models")
     parser.add_argument("--requests", type=count(10_000), default=64, help="for each signature")
     parser.add_argument(
         "--inputs",
-        type=Path,
+        type=folder,
         help='folder of MODEL.json files: lists of {"signature_name": S, "inputs": {...}}; '
         "requests of other models and signatures are invented",
     )

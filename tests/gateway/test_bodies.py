@@ -50,9 +50,11 @@ async def test_the_limit_is_exact(client: Client, chunked: bool) -> None:
 async def test_a_length_beyond_the_limit_is_refused_before_the_body(client: Client) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(HEAD + b"Content-Length: 100001\r\n\r\n")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await reader.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
-    writer.close()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    finally:
+        writer.close()
 
 
 async def test_a_client_that_waits_for_100_continue(client: Client) -> None:
@@ -72,9 +74,11 @@ async def test_a_client_that_waits_for_100_continue(client: Client) -> None:
 async def test_a_client_that_would_send_too_much_is_not_invited(client: Client) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await reader.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
-    writer.close()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    finally:
+        writer.close()
 
 
 def deflate(body: bytes) -> bytes:

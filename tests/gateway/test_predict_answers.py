@@ -164,6 +164,12 @@ async def test_signatures_are_chosen_by_name(client: Client) -> None:
     assert answer.json == {"outputs": [2.5, 1000.0]}
 
 
+async def test_no_rows_at_all(client: Client) -> None:
+    assert (await client.predict("half", {"inputs": []})).json == {"outputs": []}
+    answer = await client.predict("text", {"inputs": {"text": []}})
+    assert answer.json == {"outputs": {"length": [], "upper": []}}
+
+
 async def test_a_scalar_output_needs_the_column_form(client: Client) -> None:
     answer = await client.predict("scalar", {"inputs": [1.0, 2.0, 6.0]})
     assert answer.json == {"outputs": 3.0}

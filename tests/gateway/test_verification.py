@@ -139,10 +139,13 @@ def test_verify_real_models(repository: Repository, capsys: pytest.CaptureFixtur
         counter=saved_models.counter,
         lengths=saved_models.variable_length,
     )
+    (root / "damaged" / "1").mkdir(parents=True)
+    (root / "damaged" / "1" / "saved_model.pb").write_text("no model")
     assert verify_models.main([str(root), "--requests=40"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "5 signatures, 0 with mismatches; tolerance 0.0002"
+    assert lines[-1] == "6 signatures, 0 with mismatches; tolerance 0.0002"
     verdicts = {line.split()[0]: line for line in lines}
+    assert "skipped: TensorFlow does not load it" in verdicts["damaged"]
     assert "in order only (stateful)" in verdicts["counter"]
     assert 'not batched: mixed v1 serving_default: output "y"' in "\n".join(lines)
 

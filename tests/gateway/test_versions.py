@@ -95,6 +95,17 @@ async def test_status_of_a_version_that_did_not_load(client: Client) -> None:
     assert (answer.status, answer.json) == (200, {"model_version_status": [state]})
 
 
+async def test_a_broken_highest_version_leaves_the_next_one_serving(tmp_path: Path) -> None:
+    damaged = ServingError(Code.DATA_LOSS, "its saved_model.pb is damaged")
+    contents: dict[str, Content] = {"m/3": damaged, "m/2": FakeSignature(times(2)), "m/1": damaged}
+    async with serving_fakes(tmp_path, contents) as client:
+        assert (await client.predict("m", {"instances": [1]})).json == {"predictions": [2.0]}
+        assert (await client.get("/readyz")).status == 200
+        states = (await client.get("/v1/models/m")).json["model_version_status"]
+        found = [(s["version"], s["state"], s["status"]["error_code"]) for s in states]
+        assert found == [("3", "END", "DATA_LOSS"), ("2", "AVAILABLE", "OK")]
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
