@@ -115,7 +115,7 @@ class BatchPolicy:
     must not see a row twice."""
     max_reruns: int = 64
     """Bound on the extra runs of one failed batch."""
-    rerun_seconds_per_minute: float = 15.0
+    rerun_seconds_per_minute: float = 45.0
     """Bound on the device time that re-runs may cost, over all batches."""
 
     def __post_init__(self) -> None:

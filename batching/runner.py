@@ -126,11 +126,20 @@ class BatchJob:
             if not self._policy.isolate:
                 return [_not_isolated(error) for _ in parts]
             search: Isolation[Part, Outputs] = Isolation(
-                self._together, self._budget, self._now, self._policy.max_reruns
+                self._again, self._budget, self._now, self._policy.max_reruns
             )
             results = search.resolve(parts, error)
             self._outcome.reruns += search.reruns
             return results
+
+    def _again(self, parts: Sequence[Part]) -> Sequence[Outputs | Exception]:
+        """Run what is still wanted of ``parts``: items may expire while a culprit is looked for."""
+        wanted = [part for part in parts if not part[0].future.done()]
+        results = iter(self._together(wanted) if wanted else ())
+        return [
+            BatchFailed("given up meanwhile") if part not in wanted else next(results)
+            for part in parts
+        ]
 
     def _together(self, parts: Sequence[Part]) -> Sequence[Outputs | Exception]:
         """Run parts together, or one by one when their outputs cannot be told apart. Raises what

@@ -117,6 +117,7 @@ def _stop_requests() -> _StopRequests:
 
 async def _stop(gateway: Gateway, listener: Listener, seconds: float) -> None:
     """Not ready; no new connections; last requests of the open ones; their answers; the end."""
+    end = time.monotonic() + seconds
     gateway.router.draining = True
     await listener.stop_accepting()
     try:
@@ -130,7 +131,7 @@ async def _stop(gateway: Gateway, listener: Listener, seconds: float) -> None:
             "stopped with requests unanswered", extra={"requests": gateway.router.in_flight}
         )
     gateway.close()
-    await listener.close()
+    await listener.close(end - time.monotonic())
 
 
 def _say(line: str) -> None:
@@ -138,7 +139,9 @@ def _say(line: str) -> None:
 
 
 def _give_up(code: int, reason: str) -> int:
-    print(f"tensorgate: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+    # One write: the log's own thread writes there too.
+    sys.stderr.write(f"tensorgate: {reason}\n")
+    sys.stderr.flush()
     return code
 
 

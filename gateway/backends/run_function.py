@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gateway.backends.base import RunFunction, Signature, Tensors, TensorSpec
 from gateway.backends.tf_errors import serving_error
-from gateway.errors import ServingError, invalid_argument
+from gateway.errors import Code, ServingError, invalid_argument
 
 GraphCall = Callable[..., Sequence[Any]]
 """Takes one array per fed tensor, returns one value per fetched tensor: an array, or a numpy
@@ -151,7 +151,25 @@ def _explain(signature: Signature, inputs: Tensors, error: Exception) -> Serving
             return _missing(alias)
         if mistake := _dtype_mistake(spec, inputs[alias]):
             return invalid_argument(f'input "{alias}" {mistake}')
-    return serving_error(error)
+    told = serving_error(error)
+    if told.code is Code.INVALID_ARGUMENT:
+        for alias, spec in signature.inputs.items():
+            if mistake := _shape_mistake(spec, inputs[alias]):
+                return invalid_argument(f'input "{alias}" {mistake}: {told.message}')
+    return told
+
+
+def _shape_mistake(spec: TensorSpec, value: NDArray[Any]) -> str:
+    """How a value differs from the declared shape. That alone is no mistake (TF Serving enforces
+    no shapes), but it explains one."""
+    declared = spec.shape
+    if declared is None:
+        return ""
+    fits = len(declared) == value.ndim and all(
+        size in (None, actual) for size, actual in zip(declared, value.shape, strict=True)
+    )
+    expected = ", ".join("?" if size is None else str(size) for size in declared)
+    return "" if fits else f"should have the shape [{expected}], got {list(value.shape)}"
 
 
 def _missing(alias: str) -> ServingError:

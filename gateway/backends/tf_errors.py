@@ -63,6 +63,10 @@ def serving_error(error: Exception) -> ServingError:
     """
     if isinstance(error, ServingError):
         return error
+    if isinstance(error, UnicodeDecodeError):
+        # A message that quotes a client's bytes, which are no text.
+        message = client_message(error.object.decode(errors="replace"))
+        return ServingError(Code.INVALID_ARGUMENT, message or "the model failed")
     code = _canonical_code(error)
     if code is None:
         logger.error("a run failed unexpectedly", exc_info=error)

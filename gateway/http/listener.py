@@ -61,8 +61,11 @@ class Listener:
         while self._server.connections and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
-    async def close(self) -> None:
-        """Close every connection; requests that are being handled may finish."""
+    async def close(self, seconds: float = 0.0) -> None:
+        """Close every connection; answers that are on their way have so many seconds to arrive,
+        and at least ABANDON_SECONDS."""
+        self._server.pre_shutdown()
+        await self._server.shutdown(max(seconds, ABANDON_SECONDS))
         await self._runner.cleanup()
 
 
