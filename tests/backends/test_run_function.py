@@ -150,3 +150,33 @@ def test_the_cause_is_kept_for_the_log() -> None:
     with pytest.raises(ServingError) as caught:
         run({"x": ONE})
     assert caught.value.__cause__ is cause
+
+
+class Refused(Exception):
+    """Looks like TensorFlow's error for something that an op does not take."""
+
+    error_code = Code.INVALID_ARGUMENT.grpc_code
+    message = "Matrix size-incompatible"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            np.zeros((1, 4), np.float32),
+            'input "x" should have the shape [?, 5], got [1, 4]: Matrix size-incompatible',
+        ),
+        (
+            np.zeros(1, np.float32),
+            'input "x" should have the shape [?, 5], got [1]: Matrix size-incompatible',
+        ),
+        (np.zeros((1, 5), np.float32), "Matrix size-incompatible"),
+    ],
+)
+def test_a_failure_tells_the_shape_that_was_declared(value: Any, told: str) -> None:
+    x = TensorSpec("x", F32, "DT_FLOAT", (None, 5))
+    shape = Signature("s", {"x": x}, {"y": TensorSpec("y", F32, "DT_FLOAT", None)})
+    run = build_run(shape, X_TO_Y, GraphCall(Refused()), copy_outputs=False)
+    with pytest.raises(ServingError) as caught:
+        run({"x": value})
+    assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, told)

@@ -221,3 +221,19 @@ async def test_the_record_of_a_batch_that_was_run_again() -> None:
     [done] = [event for event in bench.events if isinstance(event, BatchDone)]
     assert (done.rows, done.items, done.failed_items, done.reruns) == (4, 4, 1, 4)
     assert not bench.batcher.latency.learned, "a batch with re-runs says nothing of run times"
+
+
+async def test_who_is_given_up_meanwhile_does_not_run_again() -> None:
+    items: list[Item] = []
+
+    def double_and_lose_the_first(inputs: Arrays) -> Arrays:
+        items[0].cancel()
+        return double(inputs)
+
+    bench = Bench(run=double_and_lose_the_first)
+    items += [bench.submit(value) for value in (1, 2, -3, 4)]
+    await bench.finish()
+    assert items[0].cancelled()
+    assert [1.0] not in bench.batches
+    assert all(1.0 not in batch for batch in bench.batches[1:])
+    assert_each_has_its_own(items[1:], [2, -3, 4])
