@@ -152,7 +152,7 @@ def _explain(signature: Signature, inputs: Tensors, error: Exception) -> Serving
         if mistake := _dtype_mistake(spec, inputs[alias]):
             return invalid_argument(f'input "{alias}" {mistake}')
     told = serving_error(error)
-    if told.code is Code.INVALID_ARGUMENT:
+    if told is not error and told.code is Code.INVALID_ARGUMENT:
         for alias, spec in signature.inputs.items():
             if mistake := _shape_mistake(spec, inputs[alias]):
                 return invalid_argument(f'input "{alias}" {mistake}: {told.message}')
