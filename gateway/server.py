@@ -40,11 +40,31 @@ def run(settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(_serve(settings))
+            code = _serve_or_give_up(runner, settings, flush_logs)
             _exit_now(code, flush_logs)
     except KeyboardInterrupt:
         _exit_now(130, flush_logs)
     return code
+
+
+class _GiveUp(Exception):
+    """The server cannot start."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def _serve_or_give_up(
+    runner: asyncio.Runner, settings: Settings, flush_logs: Callable[[], None]
+) -> int:
+    try:
+        return runner.run(_serve(settings))
+    except _GiveUp as given_up:
+        # The reason is the last line, and one write: the log's own thread writes there too.
+        flush_logs()
+        sys.stderr.write(f"tensorgate: {given_up}\n")
+        return given_up.code
 
 
 def _exit_now(code: int, flush_logs: Callable[[], None]) -> None:
@@ -62,14 +82,15 @@ async def _serve(settings: Settings) -> int:
     try:
         gateway = Gateway(settings, backend)
     except ServingError as error:
-        return _give_up(EXIT_CONFIG, error.message)
+        raise _GiveUp(EXIT_CONFIG, error.message) from error
     listener = Listener(gateway.make_server(), settings.host, settings.rest_api_port)
     try:
         port = await listener.start()
     except PortBusyError as error:
-        return _give_up(EXIT_PORT, str(error))
+        raise _GiveUp(EXIT_PORT, str(error)) from error
     except OSError as error:
-        return _give_up(EXIT_PORT, f"cannot listen on {settings.host}: {error.strerror}")
+        reason = f"cannot listen on {settings.host}: {error.strerror}"
+        raise _GiveUp(EXIT_PORT, reason) from error
     _say(f"Tensorgate {__version__}, {backend.description}, on {_devices(gateway)}")
     loading = asyncio.create_task(gateway.manager.load_all())
     stopping = asyncio.create_task(stop.wait())
@@ -77,7 +98,7 @@ async def _serve(settings: Settings) -> int:
     if loading.done():
         loading.result()
         if not any(entry.ready for entry in gateway.registry.models.values()):
-            return _give_up(EXIT_MODEL, _problems(gateway))
+            raise _GiveUp(EXIT_MODEL, _problems(gateway))
         seconds = time.monotonic() - started
         ready = asyncio.create_task(_say_ready(gateway, settings, port, seconds))
         await stopping
@@ -136,13 +157,6 @@ async def _stop(gateway: Gateway, listener: Listener, seconds: float) -> None:
 
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - the start-up lines are the program's output
-
-
-def _give_up(code: int, reason: str) -> int:
-    # One write: the log's own thread writes there too.
-    sys.stderr.write(f"tensorgate: {reason}\n")
-    sys.stderr.flush()
-    return code
 
 
 def _devices(gateway: Gateway) -> str:
