@@ -69,7 +69,9 @@ class BatchSettings(_Frozen):
         description="Run a failed batch again in parts, so that only the culprit fails.",
     )
     warmup: bool = Field(
-        default=True, description="Run each signature once before it takes requests."
+        default=True,
+        description="Run each signature before it takes requests, which also checks whether its "
+        "requests may share a batch.",
     )
 
 

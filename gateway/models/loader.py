@@ -4,7 +4,6 @@ first (``load_version``, on a loader thread), then the part that needs the event
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,17 +28,21 @@ class LoadedVersion:
     """By signature and device."""
     alone_because: Mapping[str, str]
     """By signature: why its requests may not share runs; empty when they may."""
-    load_seconds: float
-    warmup_seconds: float
 
 
 def load_version(
     backend: Backend, path: Path, settings: ResolvedModel, devices: Sequence[str]
 ) -> LoadedVersion:
     """Load and warm up. Blocks for seconds; raises ServingError when the folder does not load."""
-    started = time.monotonic()
     model = backend.load(path, devices)
-    loaded = time.monotonic()
+    try:
+        return _prepared(model, settings, devices)
+    except BaseException:
+        model.close()
+        raise
+
+
+def _prepared(model: Model, settings: ResolvedModel, devices: Sequence[str]) -> LoadedVersion:
     check_padding(settings, model.signatures)
     runners = {
         name: {device: model.runner(name, device) for device in devices}
@@ -51,7 +54,7 @@ def load_version(
         alone_because[name] = _why_alone(settings, signature, places[0])
         if settings.warmup and not signature.stateful and signature.inputs:
             _warm_up(settings, signature, places, alone_because[name])
-    return LoadedVersion(model, runners, alone_because, loaded - started, time.monotonic() - loaded)
+    return LoadedVersion(model, runners, alone_because)
 
 
 def make_servable(

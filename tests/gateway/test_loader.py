@@ -1,0 +1,53 @@
+"""What a load leaves behind when the model is there but may not be served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.backends.base import RunFunction, Signature
+from gateway.config import Settings
+from gateway.errors import ServingError
+from gateway.models.loader import load_version
+
+
+class ClosableModel:
+    signatures: Mapping[str, Signature] = {}
+    metadata: Mapping[str, Any] = {}
+    closed = False
+
+    def runner(self, signature: str, device: str) -> RunFunction:
+        raise AssertionError("there is no signature to run")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class OneModel:
+    description = "one model"
+
+    def __init__(self) -> None:
+        self.model = ClosableModel()
+
+    def devices(self) -> Sequence[str]:
+        return ("cpu:0",)
+
+    def load(self, path: Path, devices: Sequence[str]) -> ClosableModel:
+        return self.model
+
+
+@pytest.mark.parametrize(("padding", "closed"), [({"ids": {"axes": (1,)}}, True), ({}, False)])
+def test_a_model_that_is_refused_gives_its_memory_back(
+    tmp_path: Path, padding: dict[str, Any], closed: bool
+) -> None:
+    table = {"m": {"base_path": str(tmp_path), "padding": padding}}
+    settings = Settings.model_validate({"models": table}).for_model("m")
+    backend = OneModel()
+    try:
+        load_version(backend, tmp_path, settings, backend.devices())
+    except ServingError as error:
+        assert "ids" in error.message
+    assert backend.model.closed is closed
