@@ -39,15 +39,21 @@ class OneModel:
         return self.model
 
 
-@pytest.mark.parametrize(("padding", "closed"), [({"ids": {"axes": (1,)}}, True), ({}, False)])
-def test_a_model_that_is_refused_gives_its_memory_back(
-    tmp_path: Path, padding: dict[str, Any], closed: bool
-) -> None:
-    table = {"m": {"base_path": str(tmp_path), "padding": padding}}
+def load(model_settings: dict[str, Any], base_path: Path) -> ClosableModel:
+    table = {"m": {"base_path": str(base_path), **model_settings}}
     settings = Settings.model_validate({"models": table}).for_model("m")
     backend = OneModel()
-    try:
-        load_version(backend, tmp_path, settings, backend.devices())
-    except ServingError as error:
-        assert "ids" in error.message
-    assert backend.model.closed is closed
+    if not model_settings:
+        load_version(backend, base_path, settings, backend.devices())
+        return backend.model
+    with pytest.raises(ServingError, match="ids"):
+        load_version(backend, base_path, settings, backend.devices())
+    return backend.model
+
+
+def test_a_model_that_is_refused_gives_its_memory_back(tmp_path: Path) -> None:
+    assert load({"padding": {"ids": {"axes": (1,)}}}, tmp_path).closed
+
+
+def test_a_model_that_is_taken_stays_open(tmp_path: Path) -> None:
+    assert not load({}, tmp_path).closed
