@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +12,7 @@ import click
 from gateway import __version__
 from gateway.config import ConfigError, Loaded, load
 from gateway.config.options import SettingsCommand, settings_options
+from gateway.config.reload import ConfigSource
 from gateway.config.show import as_json, as_table
 
 EXIT_CONFIG = 3
@@ -21,6 +22,26 @@ _MODEL_FLAGS = ("model_name", "model_base_path", "model_config_file")
 
 def _with_underscores(token: str) -> str:
     return token.replace("-", "_")
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        click.echo(f"tensorgate, version {__version__}")
+        ctx.exit()
+
+
+_version_flag = click.option(
+    "--version",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    is_eager=True,
+    expose_value=False,
+    metavar="[true|false]",
+    callback=_print_version,
+    help="Print the version and exit.",
+)
+"""TF Serving's: a switch among the server's flags, which may have a value."""
 
 
 class _DropIn(click.Group):
@@ -56,6 +77,7 @@ def cli() -> None:
 
 @cli.command(cls=SettingsCommand)
 @settings_options()
+@_version_flag
 def serve(**flags: str | None) -> NoReturn:
     """Serve models until SIGTERM or Ctrl-C."""
     _serve(_given(flags))
@@ -92,7 +114,7 @@ def config() -> None:
 @click.option("--json", "json_form", is_flag=True, help="Print JSON.")
 def show(json_form: bool, **flags: str | None) -> None:
     """Print every setting in force and where it came from."""
-    loaded = _load(_given(flags), require_models=False)
+    loaded = _or_fail(lambda: load(_given(flags), os.environ, Path.cwd(), require_models=False))
     click.echo(as_json(loaded) if json_form else as_table(loaded))
 
 
@@ -106,18 +128,19 @@ def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _serve(flags: Mapping[str, str]) -> NoReturn:
-    loaded = _load(flags, require_models=True)
+    source = ConfigSource(flags, os.environ, Path.cwd())
+    loaded = _or_fail(source.load)
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     # Only now: mistakes in the configuration are told without waiting for TensorFlow.
     from gateway.server import run
 
-    raise SystemExit(run(loaded.settings))
+    raise SystemExit(run(loaded.settings, source))
 
 
-def _load(flags: Mapping[str, str], *, require_models: bool) -> Loaded:
+def _or_fail(load_configuration: Callable[[], Loaded]) -> Loaded:
     try:
-        return load(flags, os.environ, Path.cwd(), require_models=require_models)
+        return load_configuration()
     except ConfigError as error:
         _fail(str(error))
 

@@ -11,8 +11,11 @@ from gateway.config.settings import (
     BatchSettings,
     ModelSettings,
     PadSettings,
+    RequestLogSettings,
     ResolvedModel,
     Settings,
+    ShadowSettings,
+    VersionSettings,
 )
 
 __all__ = [
@@ -21,8 +24,11 @@ __all__ = [
     "Loaded",
     "ModelSettings",
     "PadSettings",
+    "RequestLogSettings",
     "ResolvedModel",
     "Settings",
+    "ShadowSettings",
+    "VersionSettings",
     "load",
     "parse_axis_reference",
 ]

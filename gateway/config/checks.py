@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from gateway.config.errors import ConfigError
 from gateway.config.padding_checks import padding_contradictions
+from gateway.config.request_log_checks import request_log_contradictions
 from gateway.config.settings import BatchSettings, ResolvedModel, Settings
+from gateway.config.version_checks import version_contradictions
 from gateway.config.wording import Key, dotted, quoted
 
 NO_MODEL = (
@@ -47,14 +49,15 @@ def refuse_contradictions(settings: Settings, origins: Mapping[str, str]) -> Non
 
 
 def refuse_nothing_to_serve(settings: Settings) -> None:
-    """Raises ConfigError when there is no model."""
-    if not settings.model_names():
+    """Raises ConfigError when there is no model, and no file that says that there is none."""
+    if not settings.model_names() and not settings.model_config_file:
         raise ConfigError(NO_MODEL)
 
 
 def _contradictions(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
     everywhere = _Scope(settings, settings, origins)
     yield from _ports(settings, everywhere)
+    yield from _tls(settings, everywhere)
     yield from _limits(everywhere)
     for name in settings.model_names():
         model = settings.for_model(name)
@@ -64,11 +67,23 @@ def _contradictions(settings: Settings, origins: Mapping[str, str]) -> Iterator[
         yield from _model_devices(model, scope)
         yield from _length_patience(model, scope)
         yield from padding_contradictions(model, origins)
+        yield from version_contradictions(model, scope.quote)
+    yield from request_log_contradictions(settings, origins)
 
 
 def _ports(settings: Settings, scope: _Scope) -> Iterator[str]:
     if settings.port and settings.port == settings.rest_api_port:
         yield f"{scope.quote('port')} is the same as {scope.quote('rest_api_port')}"
+
+
+def _tls(settings: Settings, scope: _Scope) -> Iterator[str]:
+    if bool(settings.ssl_certificate_file) != bool(settings.ssl_key_file):
+        yield (
+            f"{scope.quote('ssl_certificate_file')} and {scope.quote('ssl_key_file')} only work "
+            "together"
+        )
+    if settings.ssl_client_ca_file and not settings.ssl_certificate_file:
+        yield f"{scope.quote('ssl_client_ca_file')} needs ssl_certificate_file and ssl_key_file"
 
 
 def _limits(scope: _Scope) -> Iterator[str]:

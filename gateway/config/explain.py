@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.layers import Layer, origin_of
-from gateway.config.settings import ModelSettings, PadSettings, Settings
+from gateway.config.settings import ModelSettings, PadSettings, Settings, ShadowSettings
 from gateway.config.wording import Key, did_you_mean, dotted, quoted
 
 _EXPECTED = {
@@ -20,6 +20,7 @@ _EXPECTED = {
     "mapping_type": "a table",
     "model_type": "a table",
     "literal_error": "{expected}",
+    "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",
     "string_too_short": "a text of at least {min_length}",
@@ -42,11 +43,11 @@ def _line(mistake: ErrorDetails, layer: Layer) -> str:
         return f"{dotted(key)} is not a setting ({origin}){hint}"
     if kind == "missing":
         return f"{dotted(key)} is missing ({origin})"
-    return f"{dotted(key)} {_demand(mistake)}, not {quoted(mistake['input'])} ({origin})"
+    return f"{dotted(key)} {demand(mistake)}, not {quoted(mistake['input'])} ({origin})"
 
 
-def _demand(mistake: ErrorDetails) -> str:
-    """``must be ...``; our own validators raise it in this form."""
+def demand(mistake: ErrorDetails) -> str:
+    """``must be ...``; our own validators raise their messages in this form."""
     context = mistake.get("ctx", {})
     if mistake["type"] == "value_error":
         return str(context["error"])
@@ -59,4 +60,6 @@ def _model_at(key: Key) -> type[BaseModel]:
     """The model whose field ``key`` ends in."""
     if key[0] != "models":
         return Settings
-    return ModelSettings if len(key) == len(("models", "name", "setting")) else PadSettings
+    if len(key) == len(("models", "name", "setting")):
+        return ModelSettings
+    return ShadowSettings if key[2] == "shadow" else PadSettings

@@ -103,10 +103,28 @@ def _scalar(value: object) -> object:
     return value
 
 
+def _no_less_than_0(seconds: float) -> float:
+    """TF Serving takes a negative pause between reloads as 0: never."""
+    return max(0.0, seconds)
+
+
+def _metrics_path(path: str) -> str:
+    if path and (not path.startswith("/") or any(c.isspace() or c in "?#" for c in path)):
+        raise ValueError('must be a URL path that starts with "/", or empty')
+    return path
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Bytes = Count
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PauseSeconds = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_no_less_than_0)]
+PollSeconds = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Host = Annotated[str, AfterValidator(_host)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 LocalPath = Annotated[str, AfterValidator(_local_path)]
@@ -114,6 +132,14 @@ LocalPath = Annotated[str, AfterValidator(_local_path)]
 BatchingMode = Annotated[Literal["auto", "on", "off"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
+RequestLogFormat = Annotated[Literal["jsonl", "tfrecord"], BeforeValidator(_lower)]
+VersionSwap = Annotated[
+    Literal["availability_preserving", "resource_preserving"], BeforeValidator(_lower)
+]
+MixedPrecision = Literal["", "bfloat16"]
+MetricsPath = Annotated[str, AfterValidator(_metrics_path)]
+Tag = Annotated[str, Field(min_length=1)]
+Tags = Annotated[tuple[Tag, ...], BeforeValidator(_list_to_tuple), AfterValidator(_distinct)]
 
 Device = Annotated[str, AfterValidator(_device)]
 Devices = Annotated[tuple[Device, ...], BeforeValidator(_list_to_tuple), AfterValidator(_distinct)]

@@ -15,9 +15,12 @@ class Rank(IntEnum):
 
     CONTAINER = 1
     """MODEL_NAME and MODEL_BASE_PATH, the contract of TF Serving's container image."""
-    FILE = 2
-    ENVIRONMENT = 3
-    FLAG = 4
+    TENSORFLOW_SERVING = 2
+    """What follows from TF Serving's switches and files, like enable_batching and
+    batching_parameters_file, wherever those are given."""
+    FILE = 3
+    ENVIRONMENT = 4
+    FLAG = 5
 
 
 @dataclass(frozen=True, slots=True)

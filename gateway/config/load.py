@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.config.checks import refuse_contradictions, refuse_nothing_to_serve
+from gateway.config.derived import derived_settings
 from gateway.config.environment import (
     TOML_FILE,
     environment_layer,
@@ -17,14 +18,21 @@ from gateway.config.environment import (
 )
 from gateway.config.errors import ConfigError
 from gateway.config.explain import explain
+from gateway.config.file_checks import RUNTIME_FILES, refuse_unreadable
+from gateway.config.files import ConfigFiles
 from gateway.config.layers import Found, Layer, merge, nest
 from gateway.config.origins import all_origins
 from gateway.config.served import names_models, served_models, unused_settings
 from gateway.config.settings import Settings
 from gateway.config.sources import container_layer, flags_layer, toml_layer
+from gateway.config.tensorflow_serving import UNUSED_FLAGS, check_unused_flags
+from gateway.config.text import decode_scalar
 from gateway.config.wording import Key
 
 TOML_FLAG = "config"
+
+_PATHS = frozenset(["model_base_path", "base_path", "request_log", *RUNTIME_FILES])
+"""Settings that name files or folders for later; configuration files are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +52,46 @@ def load(
     cwd: Path,
     *,
     require_models: bool = True,
+    files: ConfigFiles | None = None,
 ) -> Loaded:
-    """Defaults < TOML file < environment < flags.
+    """Defaults < TF Serving's switches and files < TOML file < environment < flags.
 
-    ``flags`` are texts by setting name, and ``config`` names the TOML file. Relative paths are
-    taken from ``cwd``. Raises ConfigError for anything wrong, and when there is no model to
-    serve unless ``require_models`` is false.
+    ``flags`` are texts by name: settings, ``config`` for the TOML file, and TF Serving's flags
+    without effect. Relative paths are taken from ``cwd``; ``files``, if given, is ``cwd``'s and
+    learns which files were read. Raises ConfigError for anything wrong, and when there is no
+    model to serve unless ``require_models`` is false.
     """
-    found = _absolute(_server_layers(flags, environ, cwd), cwd)
+    files = files or ConfigFiles(cwd)
+    found = _absolute(_server_layers(flags, environ, files), cwd)
     server = _validate(found)
-    found = merge(found, served_models(found, server, cwd))
+    derived = derived_settings(found, server, files)
+    served = _absolute(served_models(found, server, files), cwd)
+    found = merge(derived.layer, found, served)
     names = _validate(found).model_names()
     found = merge(found, _absolute(model_environment_layer(environ, names), cwd))
     settings = _validate(found)
     origins = all_origins(settings, found)
     refuse_contradictions(settings, origins)
+    refuse_unreadable(settings, origins)
     if require_models:
         refuse_nothing_to_serve(settings)
-    notes = (*_unserved_ports(settings, origins), *unused_settings(found, settings))
+    notes = (
+        *_unserved_ports(settings, origins),
+        *unused_settings(found, settings),
+        *derived.notes,
+        *_unused_flags(flags, settings),
+    )
     return Loaded(settings, origins, notes)
 
 
 def _server_layers(
-    flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path
+    flags: Mapping[str, str], environ: Mapping[str, str], files: ConfigFiles
 ) -> dict[Key, Found]:
-    settings = dict(flags)
+    settings = {name: text for name, text in flags.items() if name not in UNUSED_FLAGS}
     toml = settings.pop(TOML_FLAG, None)
     if toml is None:
         toml = environ.get(TOML_FILE) or None
-    found = merge(toml_layer(toml, cwd), environment_layer(environ), flags_layer(settings))
+    found = merge(toml_layer(toml, files), environment_layer(environ), flags_layer(settings))
     # An image that presets MODEL_NAME and MODEL_BASE_PATH can still be told otherwise.
     if names_models(found) or places_a_model(environ):
         return found
@@ -87,11 +106,9 @@ def _validate(layer: Layer) -> Settings:
 
 
 def _absolute(layer: Layer, cwd: Path) -> dict[Key, Found]:
-    """``layer`` with base paths taken from ``cwd``; URIs are left for validation to refuse."""
+    """``layer`` with paths taken from ``cwd``; URIs are left for validation to refuse."""
     return {
-        key: replace(found, value=_absolute_path(found.value, cwd))
-        if key[-1] in ("model_base_path", "base_path")
-        else found
+        key: replace(found, value=_absolute_path(found.value, cwd)) if key[-1] in _PATHS else found
         for key, found in layer.items()
     }
 
@@ -108,3 +125,11 @@ def _unserved_ports(settings: Settings, origins: Mapping[str, str]) -> Iterator[
             f"gRPC is not served by this version: port {settings.port} ({origins['port']}) "
             "stays closed"
         )
+
+
+def _unused_flags(flags: Mapping[str, str], settings: Settings) -> Iterator[str]:
+    notes = tuple(check_unused_flags(flags))
+    alts = flags.get("use_alts_credentials")
+    if settings.ssl_config_file and alts is not None and decode_scalar(alts, bool) is True:
+        raise ConfigError("flag --use_alts_credentials excludes ssl_config_file")
+    yield from notes

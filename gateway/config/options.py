@@ -10,23 +10,16 @@ import click
 from gateway.config.load import TOML_FLAG
 from gateway.config.sections import SECTIONS
 from gateway.config.settings import Settings
-from gateway.config.tensorflow_serving import explain_flag
+from gateway.config.tensorflow_serving import UNUSED_FLAGS
 from gateway.config.wording import quoted
 
 _METAVARS: dict[object, str] = {int: "INTEGER", float: "NUMBER", bool: "[true|false]"}
 
+_WITHOUT_EFFECT = ("TensorFlow Serving's flags without effect here", tuple(UNUSED_FLAGS))
+
 
 class SettingsCommand(click.Command):
-    """A command whose flags are settings: help in sections, TF Serving's other flags explained."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            explanation = explain_flag(error.option_name.lstrip("-"))
-            if explanation is None:
-                raise
-            raise click.UsageError(explanation, ctx) from None
+    """A command whose flags are settings, with its help in sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         records = {
@@ -34,8 +27,8 @@ class SettingsCommand(click.Command):
             for parameter in self.get_params(ctx)
             if (record := parameter.get_help_record(ctx)) is not None
         }
-        for heading, settings in SECTIONS.items():
-            rows = [records.pop(name) for name in settings if name in records]
+        for heading, names in (*SECTIONS.items(), _WITHOUT_EFFECT):
+            rows = [records.pop(name) for name in names if name in records]
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
@@ -46,17 +39,18 @@ class SettingsCommand(click.Command):
 def settings_options(
     leave_out: Collection[str] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that adds a flag for each setting, and ``--config``.
+    """A decorator that adds a flag for each setting, TF Serving's without effect, and ``--config``.
 
     The values stay text, ``None`` when not given: ``load`` decodes them as it does the
     environment's.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        names = [name for section in SECTIONS.values() for name in section]
-        for name in reversed(names):
+        for name, flag in UNUSED_FLAGS.items():
+            function = _option(name, flag.kind, f"No effect: {flag.why}.")(function)
+        for name in reversed([name for section in SECTIONS.values() for name in section]):
             if name not in leave_out:
-                function = _option(name)(function)
+                function = _setting_option(name)(function)
         return _toml_option(function)
 
     return decorate
@@ -69,22 +63,29 @@ _toml_option = click.option(
 )
 
 
-def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _setting_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     field = Settings.model_fields[name]
+    return _option(name, field.annotation, f"{field.description}{_default(field.get_default())}")
+
+
+def _option(
+    name: str, annotation: Any, description: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    # A bare --server_timing means true. Other flags must not have these two arguments: with them
+    # click takes the next argument for a flag when it starts with "-", as negative numbers do.
+    switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"}
     return click.option(
         f"--{name}",
-        is_flag=False,
-        # A bare --server_timing means true; only switches may stand without a value.
-        flag_value="true" if field.annotation is bool else None,
-        metavar=_metavar(field.annotation),
-        help=f"{field.description}{_default(field.get_default())}",
+        metavar=_metavar(annotation),
+        help=description,
+        **(switch if annotation is bool else {}),
     )
 
 
 def _metavar(annotation: Any) -> str:
     kind = get_origin(annotation)
     if kind is Literal:
-        return f"[{'|'.join(get_args(annotation))}]"
+        return f"[{'|'.join(filter(None, get_args(annotation)))}]"
     return "LIST" if kind is tuple else _METAVARS.get(annotation, "TEXT")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.config.layers import Layer, origin_of
-from gateway.config.settings import BatchSettings, ModelSettings, Settings
+from gateway.config.settings import InheritedSettings, ModelSettings, Settings
 from gateway.config.wording import dotted
 
 
@@ -25,6 +25,6 @@ def _model_origin(layer: Layer, name: str, setting: str) -> str:
     inherits_when_empty = setting == "devices"
     if own is not None and (own.value or not inherits_when_empty):
         return own.origin
-    if setting in BatchSettings.model_fields or inherits_when_empty:
+    if setting in InheritedSettings.model_fields or inherits_when_empty:
         return f"inherited, {origin_of(layer, (setting,))}"
     return "default"

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from gateway.config.settings import BatchSettings
+from gateway.config.inherited import BatchSettings, RequestLogSettings, VersionSettings
+from gateway.config.server_settings import (
+    BatchingFileSettings,
+    HostSettings,
+    LifecycleSettings,
+    MetricsSettings,
+    NetworkSettings,
+    TensorFlowSettings,
+)
 
 SECTIONS = {
     "Models": ("model_name", "model_base_path", "model_config_file"),
-    "Server": (
-        "host",
-        "rest_api_port",
-        "port",
-        "rest_api_timeout_in_ms",
-        "max_body_bytes",
-        "drain_timeout_s",
-        "server_timing",
-    ),
+    "Server": tuple(NetworkSettings.model_fields),
     "Batching (per model as well)": tuple(BatchSettings.model_fields),
-    "Devices": ("devices",),
-    "Log": ("log_level", "log_format"),
+    "Batching as TF Serving is told": tuple(BatchingFileSettings.model_fields),
+    "Versions (per model as well)": tuple(VersionSettings.model_fields),
+    "Loading": tuple(LifecycleSettings.model_fields),
+    "TensorFlow": tuple(TensorFlowSettings.model_fields),
+    "Request log (per model as well)": tuple(RequestLogSettings.model_fields),
+    "Metrics": tuple(MetricsSettings.model_fields),
+    "Devices and log": tuple(HostSettings.model_fields),
 }
 """Every setting that has a flag, once; ``models`` has none."""

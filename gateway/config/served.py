@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from gateway.config.errors import ConfigError
+from gateway.config.files import ConfigFiles
 from gateway.config.layers import Found, Layer, Rank
-from gateway.config.model_config_file import read_model_config_file
+from gateway.config.model_config_file import parse_model_config
 from gateway.config.settings import Settings
 from gateway.config.wording import Key, dotted, quoted
 
@@ -24,14 +24,14 @@ def names_models(layer: Layer) -> bool:
     )
 
 
-def served_models(found: Layer, settings: Settings, cwd: Path) -> dict[Key, Found]:
-    """Base paths from the model config file, else from model_name and model_base_path.
+def served_models(found: Layer, settings: Settings, files: ConfigFiles) -> dict[Key, Found]:
+    """Models of the model config file, else the one of model_name and model_base_path.
 
     ``found`` holds absolute base paths; ``settings`` are its values. Raises ConfigError for a
     bad file, and when two sources of equal strength differ about a model.
     """
     if settings.model_config_file:
-        return _models_of_file(found, settings.model_config_file, cwd)
+        return _models_of_file(found, settings.model_config_file, files)
     if settings.model_base_path:
         return _single_model(found, settings.model_name)
     return {}
@@ -48,13 +48,16 @@ def unused_settings(found: Layer, settings: Settings) -> Iterator[str]:
         yield f"model_name ({found[_NAME].origin}) has no effect without model_base_path"
 
 
-def _models_of_file(found: Layer, file: str, cwd: Path) -> dict[Key, Found]:
+def _models_of_file(found: Layer, file: str, files: ConfigFiles) -> dict[Key, Found]:
     _refuse_stronger_base_path(found)
-    layer: dict[Key, Found] = {}
-    for name, base_path in read_model_config_file(cwd / file, file).items():
-        key = ("models", name, "base_path")
-        layer[key] = Found(base_path, file, Rank.FILE)
-        _refuse_disagreement(key, found, layer[key])
+    models = parse_model_config(files.read(file, "model config file"), file)
+    layer: dict[Key, Found] = {
+        ("models", name, setting): Found(value, file, Rank.FILE)
+        for name, model in models.items()
+        for setting, value in model.items()
+    }
+    for key, value in layer.items():
+        _refuse_disagreement(key, found, value)
     return layer
 
 

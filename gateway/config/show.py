@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.config.inherited import Overrides
 from gateway.config.load import Loaded
 from gateway.config.sections import SECTIONS
 from gateway.config.settings import ModelSettings
@@ -51,12 +52,18 @@ def _sections(loaded: Loaded) -> Iterator[tuple[Key, dict[str, Any]]]:
     yield (), _entries(settings, _server_order(), (), loaded)
     for name in settings.model_names():
         prefix = ("models", name)
-        yield prefix, _entries(settings.for_model(name), ModelSettings.model_fields, prefix, loaded)
+        yield prefix, _entries(settings.for_model(name), _model_order(), prefix, loaded)
 
 
 def _server_order() -> Iterator[str]:
     for settings in SECTIONS.values():
         yield from settings
+
+
+def _model_order() -> Iterator[str]:
+    """The settings that only a model has, then those that it may inherit."""
+    yield from (name for name in ModelSettings.model_fields if name not in Overrides.model_fields)
+    yield from Overrides.model_fields
 
 
 def _entries(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from gateway.config.errors import ConfigError
+from gateway.config.files import ConfigFiles
 from gateway.config.layers import Found, Rank
 from gateway.config.settings import Settings
 from gateway.config.text import decode
@@ -15,26 +16,22 @@ from gateway.config.wording import Key, did_you_mean
 DEFAULT_TOML = "tensorgate.toml"
 
 
-def toml_layer(named: str | None, cwd: Path) -> dict[Key, Found]:
-    """Settings of the TOML file ``named``, or of ``tensorgate.toml`` in ``cwd`` if it is there.
+def toml_layer(named: str | None, files: ConfigFiles) -> dict[Key, Found]:
+    """Settings of the TOML file ``named``, or of ``tensorgate.toml`` if it is there.
 
     An empty name reads no file. Keys are not checked. Raises ConfigError for a file that
     cannot be read.
     """
-    if named == "" or (named is None and not (cwd / DEFAULT_TOML).is_file()):
+    if named == "" or (named is None and not files.exists(DEFAULT_TOML)):
         return {}
     label = named or DEFAULT_TOML
-    tree = _read_toml(cwd / label, label)
+    tree = _parsed_toml(files.read(label), label)
     return {key: Found(value, label, Rank.FILE) for key, value in _settings_in(tree)}
 
 
-def _read_toml(path: Path, label: str) -> dict[str, object]:
+def _parsed_toml(text: str, label: str) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{label} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{label} is not UTF-8 text") from None
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{label} is not valid TOML: {error}") from None
 

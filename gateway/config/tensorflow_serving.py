@@ -1,62 +1,69 @@
-"""TF Serving's flags that are not settings here, so that a migrating user is told and not
-corrected (tensorflow_model_server, model_servers/main.cc)."""
+"""TF Serving's flags that have no effect here: accepted, so that its command lines work, and told
+(tensorflow_model_server, model_servers/main.cc)."""
 
 from __future__ import annotations
 
-_INSTEAD = {
-    "enable_batching": "requests are batched already, see --batching",
-    "batching_parameters_file": "set --max_batch_size, --batch_timeout_ms, --allowed_batch_sizes",
-    "enable_per_model_batching_parameters": "set GATEWAY_MODEL__<NAME>__<SETTING> or TOML",
-    "enable_model_warmup": "use --warmup",
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.config.errors import ConfigError
+from gateway.config.text import decode_scalar
+from gateway.config.wording import quoted
+
+Kind = type[bool] | type[int] | type[str]
+
+_NO_GRPC = "gRPC is not served by this version"
+_NO_TFLITE = "models are served from their SavedModel"
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedFlag:
+    """A flag that is accepted, and why nothing follows from it."""
+
+    kind: Kind
+    why: str
+
+
+UNUSED_FLAGS: Mapping[str, UnusedFlag] = {
+    "grpc_socket_path": UnusedFlag(str, _NO_GRPC),
+    "grpc_channel_arguments": UnusedFlag(str, _NO_GRPC),
+    "grpc_max_threads": UnusedFlag(int, _NO_GRPC),
+    "enable_grpc_healthcheck_service": UnusedFlag(bool, _NO_GRPC),
+    "enable_serialization_as_tensor_content": UnusedFlag(bool, _NO_GRPC),
+    "use_alts_credentials": UnusedFlag(bool, _NO_GRPC),
+    "enable_profiler": UnusedFlag(bool, f"the profiler is a gRPC service; {_NO_GRPC}"),
+    "rest_api_num_threads": UnusedFlag(
+        int, "one event loop takes all connections, and each device has a thread (see devices)"
+    ),
+    "thread_pool_factory_config_file": UnusedFlag(
+        str, "each device has a thread of its own (see devices)"
+    ),
+    "flush_filesystem_caches": UnusedFlag(bool, "no cache is kept of the files that are read"),
+    "prefer_tflite_model": UnusedFlag(bool, _NO_TFLITE),
+    "num_tflite_pools": UnusedFlag(int, _NO_TFLITE),
+    "num_tflite_interpreters_per_pool": UnusedFlag(int, _NO_TFLITE),
+    "remove_unused_fields_from_bundle_metagraph": UnusedFlag(
+        bool, "of the MetaGraph only the signatures are kept"
+    ),
+    "skip_initialize_tpu": UnusedFlag(bool, "no TPU is initialized"),
 }
 
-_WITHOUT_EQUIVALENT = frozenset(
-    [
-        "allow_version_labels_for_unavailable_models",
-        "enable_grpc_healthcheck_service",
-        "enable_profiler",
-        "enable_serialization_as_tensor_content",
-        "enable_signature_method_name_check",
-        "file_system_poll_wait_seconds",
-        "flush_filesystem_caches",
-        "grpc_channel_arguments",
-        "grpc_max_threads",
-        "grpc_socket_path",
-        "load_retry_interval_micros",
-        "max_num_load_retries",
-        "mixed_precision",
-        "model_config_file_poll_wait_seconds",
-        "monitoring_config_file",
-        "num_load_threads",
-        "num_request_iterations_for_warmup",
-        "num_tflite_interpreters_per_pool",
-        "num_tflite_pools",
-        "num_unload_threads",
-        "per_process_gpu_memory_fraction",
-        "platform_config_file",
-        "prefer_tflite_model",
-        "remove_unused_fields_from_bundle_metagraph",
-        "rest_api_enable_cors_support",
-        "rest_api_num_threads",
-        "saved_model_tags",
-        "skip_initialize_tpu",
-        "ssl_config_file",
-        "tensorflow_inter_op_parallelism",
-        "tensorflow_intra_op_parallelism",
-        "tensorflow_session_config_file",
-        "tensorflow_session_parallelism",
-        "thread_pool_factory_config_file",
-        "use_alts_credentials",
-        "xla_cpu_compilation_enabled",
-        "xla_gpu_compilation_enabled",
-    ]
-)
+_EXPECTED: Mapping[Kind, Literal["true or false", "a whole number", "a text"]] = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "a text",
+}
 
 
-def explain_flag(name: str) -> str | None:
-    """What to tell about TF Serving's flag ``name``; None when it is none of them."""
-    if name in _INSTEAD:
-        return f"TF Serving's --{name} is not supported: {_INSTEAD[name]}"
-    if name in _WITHOUT_EQUIVALENT:
-        return f"TF Serving's --{name} is not supported by this version"
-    return None
+def check_unused_flags(flags: Mapping[str, str]) -> Iterator[str]:
+    """A note for each of ``flags`` that has no effect here.
+
+    Raises ConfigError for a value that TF Serving would not take.
+    """
+    for name, text in flags.items():
+        if name in UNUSED_FLAGS:
+            kind = UNUSED_FLAGS[name].kind
+            if not isinstance(decode_scalar(text, kind), kind):
+                raise ConfigError(f"flag --{name} must be {_EXPECTED[kind]}, not {quoted(text)}")
+            yield f"flag --{name} has no effect: {UNUSED_FLAGS[name].why}"

@@ -27,9 +27,9 @@ def decode(text: str, model: type[BaseModel], setting: str, origin: str) -> obje
     container = get_origin(kind)
     if container is tuple:
         return _list(text, get_args(kind)[0], origin)
-    if isinstance(container, type) and issubclass(container, Mapping):
+    if isinstance(container or kind, type) and issubclass(container or kind, Mapping | BaseModel):
         return _json(text, origin)
-    return _scalar(text, kind)
+    return decode_scalar(text, kind)
 
 
 def _plain_type(annotation: Any) -> Any:
@@ -49,7 +49,7 @@ def _list(text: str, item_type: Any, origin: str) -> object:
     if not text.strip():
         return []
     kind = _plain_type(item_type)
-    return [_scalar(part.strip(), kind) for part in text.split(",")]
+    return [decode_scalar(part.strip(), kind) for part in text.split(",")]
 
 
 def _json(text: str, origin: str) -> object:
@@ -61,7 +61,8 @@ def _json(text: str, origin: str) -> object:
         ) from None
 
 
-def _scalar(text: str, kind: Any) -> object:
+def decode_scalar(text: str, kind: Any) -> object:
+    """``text`` as bool, int, float or str; unchanged when it does not fit."""
     if kind is bool:
         return _BOOLEANS.get(text.strip().lower(), text)
     readers: dict[Any, Callable[[str], object]] = {int: int, float: float}

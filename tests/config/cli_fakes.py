@@ -6,17 +6,19 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import cli
 from gateway.config import Settings
+from gateway.config.reload import ConfigSource
 
 
 class Server:
-    """In place of gateway.server: keeps the settings it was run with."""
+    """In place of gateway.server: keeps what it was run with."""
 
     def __init__(self) -> None:
         self.settings: Settings | None = None
+        self.source: ConfigSource | None = None
         self.exit_code = 0
 
-    def run(self, settings: Settings) -> int:
-        self.settings = settings
+    def run(self, settings: Settings, source: ConfigSource) -> int:
+        self.settings, self.source = settings, source
         return self.exit_code
 
 

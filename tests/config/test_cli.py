@@ -12,6 +12,7 @@ from cli_fakes import Server, invoke
 
 from gateway import __version__
 from gateway.config.sections import SECTIONS
+from gateway.config.tensorflow_serving import UNUSED_FLAGS
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
@@ -22,6 +23,8 @@ def test_serve_runs_the_server_with_the_settings(server: Server) -> None:
     assert server.settings is not None
     assert server.settings.max_batch_size == 8
     assert server.settings.model_names() == ("default",)
+    assert server.source is not None
+    assert server.source.load().settings == server.settings
 
 
 def test_the_servers_exit_code_is_ours(server: Server) -> None:
@@ -109,8 +112,8 @@ def test_nothing_to_serve_is_exit_code_3(server: Server) -> None:
         (["config", "show", "--hosts=x"], "--host"),
         (["serv"], "serv"),
         (["serve", "stray"], "stray"),
-        (["serve", "--enable_batching"], "requests are batched already"),
-        (["--monitoring-config-file=x"], "not supported by this version"),
+        (["--enable_batchin"], "--enable_batching"),
+        (["serve", "--max_batch_size"], "requires an argument"),
     ],
 )
 def test_usage_mistakes_are_exit_code_2(server: Server, arguments: list[str], hint: str) -> None:
@@ -146,6 +149,28 @@ def test_version() -> None:
     assert invoke("--version").output == f"tensorgate, version {__version__}\n"
 
 
+@pytest.mark.parametrize("spelling", ["--version", "--version=true", "--version=1"])
+def test_version_among_the_servers_flags(server: Server, spelling: str) -> None:
+    result = invoke("--port=8500", spelling)
+    assert (result.exit_code, result.output) == (0, f"tensorgate, version {__version__}\n")
+    assert server.settings is None
+
+
+def test_version_may_be_declined(server: Server) -> None:
+    assert invoke("--version=false", "--model_base_path=/m").exit_code == 0
+    assert server.settings is not None
+
+
+def test_notes_are_told_once_each_on_standard_error(server: Server) -> None:
+    result = invoke("--enable_profiler", "--enable_profiler=false", "--model_base_path=/m")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert result.stderr == (
+        "note: flag --enable_profiler has no effect: the profiler is a gRPC service; "
+        "gRPC is not served by this version\n"
+    )
+
+
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_fits_a_screen(flag: str) -> None:
     result = invoke(flag)
@@ -158,8 +183,9 @@ def test_help_fits_a_screen(flag: str) -> None:
 def test_help_of_serve_has_every_flag_under_its_heading() -> None:
     output = invoke("serve", "--help").output
     position = 0
-    for heading, settings in SECTIONS.items():
-        for text in (f"\n{heading}:\n", *(f"\n  --{name} " for name in settings)):
+    without_effect = ("TensorFlow Serving's flags without effect here", UNUSED_FLAGS)
+    for heading, names in (*SECTIONS.items(), without_effect):
+        for text in (f"\n{heading}:\n", *(f"\n  --{name} " for name in names)):
             assert output.find(text, position) >= 0, text
             position = output.find(text, position)
     assert "[default: 8501]" in output
@@ -172,7 +198,7 @@ def test_an_interrupt_while_configuring_is_no_traceback(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gateway.cli.load", interrupted)
+    monkeypatch.setattr("gateway.cli.ConfigSource.load", interrupted)
     result = invoke("serve")
     assert result.exit_code == 1
     assert result.stderr.strip() == "Aborted!"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.config import ConfigError, Loaded, load
+from gateway.config.inherited import Overrides
 from gateway.config.sections import SECTIONS
-from gateway.config.settings import BatchSettings, ModelSettings, Settings
+from gateway.config.settings import InheritedSettings, ModelSettings, Settings
 
 Configure = Callable[..., Loaded]
 Refuse = Callable[..., str]
@@ -115,9 +116,9 @@ def test_a_toml_file_that_is_no_toml(refuse: Refuse, tmp_path: Path) -> None:
         load({}, {}, tmp_path)
 
 
-def test_a_model_can_override_exactly_the_batching_settings() -> None:
-    optional = {name for name, field in ModelSettings.model_fields.items() if field.default is None}
-    assert optional == set(BatchSettings.model_fields)
+def test_a_model_can_override_exactly_the_inherited_settings() -> None:
+    assert set(Overrides.model_fields) == set(InheritedSettings.model_fields)
+    assert {field.default for field in Overrides.model_fields.values()} == {None}
 
 
 def test_every_setting_but_models_is_in_one_section() -> None:
@@ -126,7 +127,7 @@ def test_every_setting_but_models_is_in_one_section() -> None:
 
 
 def test_settings_describe_themselves_in_one_line() -> None:
-    fields = {**Settings.model_fields, **ModelSettings.model_fields, **BatchSettings.model_fields}
+    fields = {**ModelSettings.model_fields, **Settings.model_fields}
     for name, field in fields.items():
         assert field.description, name
         assert "\n" not in field.description

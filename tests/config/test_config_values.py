@@ -35,6 +35,13 @@ Refuse = Callable[..., str]
         ("allowed_batch_sizes", "[]", ()),
         ("model_name", "007", "007"),
         ("host", "::1", "::1"),
+        ("monitoring_path", "", ""),
+        ("monitoring_path", "/metrics/tf", "/metrics/tf"),
+        ("file_system_poll_wait_seconds", "-0.5", -0.5),
+        ("model_config_file_poll_wait_seconds", "-5", 0.0),
+        ("request_log_sampling_rate", "1", 1.0),
+        ("version_swap", "Resource_Preserving", "resource_preserving"),
+        ("saved_model_tags", "serve,tpu", ("serve", "tpu")),
         ("host", "0.0.0.0", "0.0.0.0"),
     ],
 )
@@ -75,6 +82,27 @@ def test_text_becomes_the_settings_type(
             "allowed_batch_sizes must be ascending, without repeats, not [8, 4, 32]",
         ),
         ("allowed_batch_sizes", "0,32", "allowed_batch_sizes must be at least 1, not 0"),
+        (
+            "monitoring_path",
+            "metrics",
+            'monitoring_path must be a URL path that starts with "/", or empty, not "metrics"',
+        ),
+        (
+            "monitoring_path",
+            "/m?x",
+            'monitoring_path must be a URL path that starts with "/", or empty, not "/m?x"',
+        ),
+        (
+            "request_log_sampling_rate",
+            "-0.1",
+            "request_log_sampling_rate must be at least 0, not -0.1",
+        ),
+        ("step_back_window_s", "0", "step_back_window_s must be more than 0, not 0.0"),
+        (
+            "file_system_poll_wait_seconds",
+            "inf",
+            "file_system_poll_wait_seconds must be a finite number, not Infinity",
+        ),
         ("host", "", 'host must be a host name or an address, not ""'),
         ("host", "http://x", 'host must be a host name or an address, not "http://x"'),
         (
