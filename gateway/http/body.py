@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.http_exceptions import TransferEncodingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
@@ -23,7 +24,9 @@ async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> byt
     length = request.content_length
     if length is not None and length > limit:
         raise _too_large(limit)
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    encoding = request.headers.get(CONTENT_ENCODING, "").strip().lower()
+    if length is not None and not encoding and request.content.is_eof():
+        return await request.read()
     if encoding and encoding != "identity" and encoding not in _COMPRESSED:
         raise invalid_argument(
             f"Content-Encoding {encoding[:64]!r} is not supported; expected gzip, deflate or none"

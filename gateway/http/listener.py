@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 
 from aiohttp import web
 
@@ -24,11 +25,15 @@ class PortBusyError(Exception):
 class Listener:
     """An aiohttp server on one port of one host (``localhost``: both loopback families)."""
 
-    def __init__(self, server: web.Server, host: str, port: int) -> None:
+    def __init__(
+        self, server: web.Server, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Speaks plain HTTP without ``tls``."""
         self._runner = web.ServerRunner(server, shutdown_timeout=ABANDON_SECONDS)
         self._server = server
         self._host = host
         self._port = port
+        self._tls = tls
         self._sites: list[web.SockSite] = []
 
     async def start(self) -> int:
@@ -38,7 +43,7 @@ class Listener:
         for family, address in await _addresses(self._host):
             bound = _bind(family, address, port)
             port = bound.getsockname()[1]
-            site = web.SockSite(self._runner, bound, backlog=BACKLOG)
+            site = web.SockSite(self._runner, bound, ssl_context=self._tls, backlog=BACKLOG)
             await site.start()
             self._sites.append(site)
         return port

@@ -1,12 +1,25 @@
-"""GET /v1/models/NAME[/versions/N][/metadata]"""
+"""GET /v1/models and GET /v1/models/NAME[/versions/N or /labels/L][/metadata]"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gateway.http.paths import ModelPath
-from gateway.models.registry import Registry
+from gateway.models.registry import ModelEntry, Registry
 from gateway.models.versions import VersionRecord
+
+
+def list_answer(registry: Registry, _path: ModelPath) -> dict[str, Any]:
+    """All configured models. Not in TF Serving's API.
+
+    Versions are as in the status answer; ``labels`` holds, for each label in force, the weights of
+    its versions; ``configuration`` tells whether the newest one is in force, and if not, why.
+    """
+    status = registry.configuration
+    return {
+        "models": [_model(name, entry) for name, entry in registry.models.items()],
+        "configuration": {"generation": status.generation, "error": status.error},
+    }
 
 
 def status_answer(registry: Registry, path: ModelPath) -> dict[str, Any]:
@@ -29,6 +42,20 @@ def metadata_answer(registry: Registry, path: ModelPath) -> dict[str, Any]:
             "version": str(servable.version),
         },
         "metadata": {"signature_def": {"signature_def": servable.model.metadata}},
+    }
+
+
+def _model(name: str, entry: ModelEntry) -> dict[str, Any]:
+    newest_first = sorted(entry.versions.values(), key=lambda r: r.version, reverse=True)
+    labels = {
+        label: {str(version): weight for version, weight in targets.items()}
+        for label, targets in entry.label_targets.items()
+    }
+    return {
+        "name": name,
+        "ready": entry.ready,
+        "versions": [_status(record) for record in newest_first],
+        "labels": labels,
     }
 
 

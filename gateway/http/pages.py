@@ -13,12 +13,17 @@ from gateway.http.responses import json_response
 from gateway.http.router import Page
 from gateway.metrics import Metrics
 from gateway.models.registry import ModelEntry, Registry
+from gateway.tf_metrics import TfServingMetrics
 
 
 def make_pages(
-    registry: Registry, metrics: Metrics, is_draining: Callable[[], bool]
+    registry: Registry,
+    metrics: Metrics,
+    tf_metrics: TfServingMetrics,
+    monitoring_path: str,
+    is_draining: Callable[[], bool],
 ) -> dict[str, Page]:
-    """Handlers by path."""
+    """Handlers by path; an empty ``monitoring_path`` leaves TF Serving's metrics out."""
 
     async def livez() -> web.Response:
         # That the event loop gets here is the proof. Models have no say: a prober that kills a
@@ -32,7 +37,14 @@ def make_pages(
         text = await asyncio.to_thread(metrics.render)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    return {"/livez": livez, "/readyz": readyz, "/metrics": prometheus}
+    async def monitoring() -> web.Response:
+        text = await asyncio.to_thread(tf_metrics.render)
+        return web.Response(body=text, headers={"Content-Type": tf_metrics.content_type})
+
+    pages: dict[str, Page] = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus}
+    if monitoring_path:
+        pages[monitoring_path] = monitoring
+    return pages
 
 
 def readiness(registry: Registry, *, draining: bool) -> web.Response:

@@ -10,12 +10,12 @@ from aiohttp import web
 
 from gateway.errors import ServingError
 
-JSON = "application/json"
+_HEADERS = {"Content-Type": "application/json"}
 
 
 def json_bytes(body: bytes, status: int = 200) -> web.Response:
     """An answer that is JSON already."""
-    return web.Response(body=body, status=status, content_type=JSON)
+    return web.Response(body=body, status=status, headers=_HEADERS)
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:

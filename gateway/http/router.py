@@ -6,21 +6,32 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
 from gateway.errors import Code, ServingError, not_found
-from gateway.http.models import metadata_answer, status_answer
+from gateway.http.cors import allow_any_origin, preflight
+from gateway.http.inference import InferenceHandler
+from gateway.http.models import list_answer, metadata_answer, status_answer
 from gateway.http.paths import PREFIX, ModelPath, parse_model_path
-from gateway.http.predict import PredictHandler
 from gateway.http.responses import error_response, json_response
 from gateway.metrics import Metrics
 from gateway.models.registry import Registry
+from gateway.tf_metrics import TfServingMetrics
 
 logger = logging.getLogger(__name__)
 
 Page = Callable[[], Awaitable[web.Response]]
 """A route with a fixed path, GET only."""
+
+_DESCRIPTIONS: Mapping[str, Callable[[Registry, ModelPath], dict[str, Any]]] = {
+    "status": status_answer,
+    "metadata": metadata_answer,
+    "list": list_answer,
+}
+_NO_PATH = ModelPath("", "")
+"""Stands for a path that could not be read."""
 
 
 class Router:
@@ -30,13 +41,19 @@ class Router:
         self,
         registry: Registry,
         metrics: Metrics,
-        predict: PredictHandler,
+        tf_metrics: TfServingMetrics,
+        inference: InferenceHandler,
         pages: Mapping[str, Page],
+        *,
+        cors: bool = False,
     ) -> None:
+        """``cors``: let web pages of any site use the API."""
         self._registry = registry
         self._metrics = metrics
-        self._predict = predict
+        self._tf_metrics = tf_metrics
+        self._inference = inference
         self._pages = pages
+        self._cors = cors
         self.draining = False
         """Answers ask clients to close their connection."""
         self.in_flight = 0
@@ -48,6 +65,8 @@ class Router:
             response = await self._answer(request)
         finally:
             self.in_flight -= 1
+        if self._cors and request.path.lower().startswith(PREFIX):
+            allow_any_origin(response)
         if self.draining:
             response.force_close()
         return response
@@ -57,7 +76,7 @@ class Router:
             raw_path = request.raw_path
             if not raw_path.startswith("/"):  # absolute form, as to a proxy
                 raw_path = request.rel_url.raw_path_qs
-            if raw_path.lower().startswith(PREFIX):
+            if raw_path.lower().startswith(PREFIX) and raw_path not in self._pages:
                 return await self._serving(request, raw_path)
             return await self._page(request)
         except ServingError as error:
@@ -69,32 +88,38 @@ class Router:
             return error_response(ServingError(Code.INTERNAL, "internal error"))
 
     async def _serving(self, request: web.BaseRequest, raw_path: str) -> web.Response:
+        if request.method == "OPTIONS":
+            return preflight(request)
         started = time.perf_counter()
-        path = parse_model_path(request.method, raw_path)
-        status = Code.INTERNAL.http_status
+        path = _NO_PATH
+        failure: Code | None = None
         try:
-            response = await self._model(request, path)
-            status = response.status
+            path = parse_model_path(request.method, raw_path)
+            describe = _DESCRIPTIONS.get(path.verb)
+            if describe is not None:
+                return json_response(describe(self._registry, path))
+            return await self._inference(request, path)
         except ServingError as error:
-            status = error.code.http_status
+            failure = error.code
             raise
         except asyncio.CancelledError:
-            status = Code.CANCELLED.http_status
+            failure = Code.CANCELLED
+            raise
+        except Exception:
+            failure = Code.INTERNAL
             raise
         finally:
-            name = path.name if path.name in self._registry.models else ""
-            counted = self._metrics.requests(name, path.verb)
-            counted.record(status, time.perf_counter() - started)
-        return response
+            self._count(path, failure, time.perf_counter() - started)
 
-    async def _model(self, request: web.BaseRequest, path: ModelPath) -> web.Response:
-        if path.verb == "predict":
-            return await self._predict(request, path)
-        if path.verb == "status":
-            return json_response(status_answer(self._registry, path))
-        if path.verb == "metadata":
-            return json_response(metadata_answer(self._registry, path))
-        raise ServingError(Code.UNIMPLEMENTED, f"{path.verb} is not served by this version")
+    def _count(self, path: ModelPath, failure: Code | None, seconds: float) -> None:
+        name = path.name if path.name in self._registry.models else ""
+        if failure is None:
+            self._tf_metrics.request(name, "OK", path.verb, seconds)
+            self._metrics.requests(name, path.verb).record(200, seconds)
+            return
+        self._tf_metrics.request(name, failure.name, path.verb, seconds)
+        if path is not _NO_PATH:
+            self._metrics.requests(name, path.verb).record(failure.http_status, seconds)
 
     async def _page(self, request: web.BaseRequest) -> web.Response:
         page = self._pages.get(request.path)

@@ -1,8 +1,17 @@
-"""The Server-Timing header of a predict answer."""
+"""The Server-Timing header of an inference answer."""
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from batching import Item
+
+
+def wants_timing(request: web.BaseRequest) -> bool:
+    """Whether the client asks where the time went."""
+    headers = request.headers
+    asked = headers.get("X-Server-Timing") or headers.get("Server-Timing")
+    return asked is not None and asked.strip().lower() not in ("0", "false", "")
 
 
 def server_timing(item: Item) -> str:

@@ -81,6 +81,7 @@ class FakeSignature:
     outputs: Mapping[str, TensorSpec] = field(default_factory=lambda: by_name(spec("y")))
     stateful: bool = False
     unbatchable: str = ""
+    method_name: str = "tensorflow/serving/predict"
     valve: Valve = field(default_factory=Valve)
     batches: list[Tensors] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
@@ -99,6 +100,7 @@ class FakeSignature:
             name,
             self.inputs,
             self.outputs,
+            self.method_name,
             stateful=self.stateful,
             unbatchable=self.unbatchable,
         )

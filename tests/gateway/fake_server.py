@@ -67,5 +67,5 @@ class _Backend(FakeBackend):
 
 
 if __name__ == "__main__":
-    gateway.server._load_backend = lambda: _Backend(CONTENTS, ("cpu:0", "cpu:1"))
+    gateway.server._load_backend = lambda settings: _Backend(CONTENTS, ("cpu:0", "cpu:1"))
     main()

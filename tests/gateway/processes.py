@@ -20,6 +20,9 @@ START_SECONDS = 60.0
 TENSORFLOW = "gateway"
 FAKE = "tests.gateway.fake_server"
 
+QUICK = {"GATEWAY_FILE_SYSTEM_POLL_WAIT_SECONDS": "0.05"}
+"""The folders are brand-new: do not wait a second to see whether they are still being written."""
+
 _CHOSEN_BY_THE_CALLER = re.compile(r"GATEWAY_\w+|MODEL_NAME|MODEL_BASE_PATH")
 
 
@@ -65,7 +68,7 @@ async def running(
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *arguments,
         cwd=cwd,
-        env={**kept, "PYTHONPATH": str(ROOT), **(environment or {})},
+        env={**kept, **QUICK, "PYTHONPATH": str(ROOT), **(environment or {})},
         stdout=PIPE,
         stderr=STDOUT,
     )  # fmt: skip

@@ -143,6 +143,8 @@ async def serving_fakes(
     folders(root, *paths)
     names = dict.fromkeys(path.partition("/")[0] for path in paths)
     tables = {n: {"base_path": str(root / n), **(models or {}).get(n, {})} for n in names}
-    chosen = Settings.model_validate({"warmup": False, **settings, "models": tables})
+    # The folders are brand-new: do not wait a second to see whether they are still being written.
+    quick = {"warmup": False, "file_system_poll_wait_seconds": 0.01}
+    chosen = Settings.model_validate({**quick, **settings, "models": tables})
     async with serving(chosen, FakeBackend(contents, devices)) as client:
         yield client

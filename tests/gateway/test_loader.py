@@ -11,7 +11,7 @@ import pytest
 from gateway.backends.base import RunFunction, Signature
 from gateway.config import Settings
 from gateway.errors import ServingError
-from gateway.models.loader import load_version
+from gateway.models.loader import LoadOptions, load_version
 
 
 class ClosableModel:
@@ -44,10 +44,10 @@ def load(model_settings: dict[str, Any], base_path: Path) -> ClosableModel:
     settings = Settings.model_validate({"models": table}).for_model("m")
     backend = OneModel()
     if not model_settings:
-        load_version(backend, base_path, settings, backend.devices())
+        load_version(backend, base_path, settings, backend.devices(), LoadOptions())
         return backend.model
     with pytest.raises(ServingError, match="ids"):
-        load_version(backend, base_path, settings, backend.devices())
+        load_version(backend, base_path, settings, backend.devices(), LoadOptions())
     return backend.model
 
 

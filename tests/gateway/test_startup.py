@@ -69,7 +69,7 @@ async def test_several_models_one_of_them_broken(tmp_path: Path, repository: Rep
         assert any(line.startswith("Serving half v1, text v1") for line in server.lines)
         assert await run_in_bash(server.lines[-1]) == {"predictions": [2.5, 3.0, 4.5]}
         status, body = await fetch(server.port, "/readyz")
-        reason = "the SavedModel cannot be loaded: it has no saved_model.pb"
+        reason = "incomplete: saved_model.pb is missing"
         assert (status, json.loads(body)["models"]) == (503, {"broken": reason})
         _, metrics = await fetch(server.port, "/metrics")
         busy = dict(

@@ -11,7 +11,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.fake_backend import FakeSignature
+from gateway.errors import Code, ServingError
+from gateway.metrics import ServableLabels
+from tests.gateway.fake_backend import Content, FakeSignature
 from tests.gateway.serving import Client, serving_fakes, until
 
 BODY = {"instances": [1, 2]}
@@ -133,3 +135,51 @@ async def test_strangers_cannot_add_labels(client: Client) -> None:
         if "model" in sample.labels
     }
     assert labels == {"m", ""}
+
+
+async def test_states_of_versions(tmp_path: Path) -> None:
+    damaged = ServingError(Code.DATA_LOSS, "its saved_model.pb is damaged")
+    contents: dict[str, Content] = {"m/2": damaged, "m/1": FakeSignature()}
+    async with serving_fakes(tmp_path, contents) as client:
+        name = "tensorgate_model_version_state"
+        assert await client.metric(name, model="m", version="1", state="AVAILABLE") == 1
+        assert await client.metric(name, model="m", version="2", state="END") == 1
+        assert await client.metric(name) == 2
+
+
+async def test_batchers_of_an_unloaded_version_are_forgotten(client: Client) -> None:
+    await client.predict("m", BODY)
+    servable = client.gateway.registry.models["m"].latest
+    assert servable is not None
+    for queue in servable.queues.values():
+        client.gateway.metrics.remove_batcher(queue.batcher)
+    found = await families(client)
+    assert not found["tensorgate_batch_rows"].samples
+    assert not found["tensorgate_queue_rows"].samples
+    assert found["tensorgate_requests"].samples
+
+
+async def test_a_newer_copy_of_a_version_takes_the_place_of_the_old(client: Client) -> None:
+    await client.predict("m", BODY)
+    metrics = client.gateway.metrics
+    old = client.gateway.registry.models["m"].latest
+    assert old is not None
+    batcher = old.queues["serving_default"].batcher
+    metrics.add_batcher(ServableLabels("m", "1", "serving_default"))
+    assert await client.metric("tensorgate_batch_rows_count", model="m") == 0
+    metrics.remove_batcher(batcher)
+    (count,) = [
+        sample.value
+        for sample in (await families(client))["tensorgate_batch_rows"].samples
+        if sample.name.endswith("_count")
+    ]
+    assert count == 0
+
+
+async def test_numbers_that_other_parts_keep(client: Client) -> None:
+    numbers = {("m", "same"): 3}
+    labels = ("model", "result")
+    client.gateway.metrics.expose_counter("shadowed", "Copies.", labels, lambda: numbers)
+    assert await client.metric("tensorgate_shadowed_total", model="m", result="same") == 3
+    numbers["m", "same"] = 4
+    assert await client.metric("tensorgate_shadowed_total", model="m", result="same") == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from yarl import URL
@@ -46,6 +47,19 @@ async def ask(client: Client, method: str, path: str, data: bytes | None = None)
         ("GET", "/v1/models/m/versions"),
         ("GET", "/v1/models/m/versions/x"),
         ("GET", "/v1/models/m/metadata/x"),
+        ("GET", "/v1/models/m/metadata?x=1"),
+        ("GET", "/v1/models/m/versions/1?x=1"),
+        ("GET", "/v1/models?x=1"),
+        ("GET", "/v1/models/"),
+        ("GET", "/v1/models/m/"),
+        ("GET", "/v1/models/m/labels/"),
+        ("GET", "/v1/models/m/labels/a/versions/1"),
+        ("GET", "/v1/models/m/metadata/metadata"),
+        ("POST", "/v1/models/m/metadata"),
+        ("POST", "/v1/models/m/labels/a/b:predict"),
+        ("POST", "/v1/models/m:classify?x=1"),
+        ("POST", "/v1/models"),
+        ("HEAD", "/v1/models/m"),
         ("GET", "/v1/"),
         ("PUT", "/v1/models/m:predict"),
         ("DELETE", "/v1/models/m"),
@@ -54,24 +68,86 @@ async def ask(client: Client, method: str, path: str, data: bytes | None = None)
 )
 async def test_malformed(client: Client, method: str, path: str) -> None:
     answer = await ask(client, method, path, BODY if method == "POST" else None)
-    assert (answer.status, answer.error) == (400, f"Malformed request: {method} {path}")
+    assert (answer.status, answer.headers["Content-Type"]) == (400, "application/json")
+    if method != "HEAD":
+        assert answer.error == f"Malformed request: {method} {path}"
 
 
-async def test_models_are_not_listed(client: Client) -> None:
-    answer = await client.get("/v1/models")
+@pytest.mark.parametrize("path", ["/versions/1", "/labels/a", "/versions/1/metadata"])
+async def test_a_name_is_missing(client: Client, path: str) -> None:
+    answer = await client.get(f"/v1/models{path}")
     assert (answer.status, answer.error) == (400, "Missing model name in request.")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models/m",
+        "/V1/modelS/m/METADATA",
+        "/v1/models/m/Versions/1",
+        "/v1/models/m/versions/1/metadata",
+        "/v1/models/m/labels/any",
+        "/v1/models/%6D",
+        "/v1/models/m/versions/0001",
+    ],
+)
+async def test_descriptions(client: Client, path: str) -> None:
+    answer = await ask(client, "GET", path)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert next(iter(answer.json)) in ("model_version_status", "model_spec")
+
+
+@pytest.mark.parametrize("name", ["versions", "labels", "metadata", "models"])
+async def test_a_model_may_be_called_like_a_part_of_a_path(client: Client, name: str) -> None:
+    answer = await client.get(f"/v1/models/{name}")
+    message = f"Could not find any versions of model {name}"
+    assert (answer.status, answer.error) == (404, message)
+
+
+async def test_a_query_string_is_taken_for_part_of_the_name(client: Client) -> None:
+    answer = await ask(client, "GET", "/v1/models/m?x=1")
+    message = "Could not find any versions of model m?x=1"
+    assert (answer.status, answer.error) == (404, message)
+
+
+@pytest.mark.parametrize("model", ["M", "n", "m%2Fx", "m%3Ax"])
+async def test_names_are_compared_to_the_letter(client: Client, model: str) -> None:
+    answer = await ask(client, "POST", f"/v1/models/{model}:predict", BODY)
+    message = f"Servable not found for request: Latest({unquote(model)})"
+    assert (answer.status, answer.error) == (404, message)
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("1", 200),
+        ("0" * 5000 + "1", 200),
+        ("9223372036854775807", 404),
+        ("9223372036854775808", 400),
+        ("0" * 100 + "9223372036854775808", 400),
+        ("9" * 5000, 400),
+    ],
+)
+async def test_versions_are_int64(client: Client, version: str, status: int) -> None:
+    for method, end, body in (("POST", ":predict", BODY), ("GET", "", None)):
+        answer = await ask(client, method, f"/v1/models/m/versions/{version}{end}", body)
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == "application/json"
+        if status == 400:
+            message = f"Model version is beyond the 64-bit range: {version[:40]}"
+            assert answer.error == message
+
+
+async def test_labels_are_decoded(client: Client) -> None:
+    answer = await ask(client, "POST", "/v1/models/m/labels/my%20label:predict", BODY)
+    message = "Unrecognized servable version label: my label"
+    assert (answer.status, answer.error) == (400, message)
 
 
 @pytest.mark.parametrize("path", ["/V1/MODELS/m:predict", "/v1/Models/m/Versions/1:predict"])
 async def test_all_but_names_and_verbs_is_case_insensitive(client: Client, path: str) -> None:
     answer = await ask(client, "POST", path, BODY)
     assert answer.json == {"predictions": [2.0]}
-
-
-@pytest.mark.parametrize("verb", ["classify", "regress"])
-async def test_what_is_not_served_yet_says_so(client: Client, verb: str) -> None:
-    answer = await ask(client, "POST", f"/v1/models/m:{verb}", b'{"examples":[{}]}')
-    assert (answer.status, answer.error) == (501, f"{verb} is not served by this version")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/health/ready", "/favicon.ico", "/metrics/"])
