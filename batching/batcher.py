@@ -24,7 +24,7 @@ from batching.compatibility import describe
 from batching.errors import BatchingError, Closed, DeadlineExceeded, ItemTooLarge
 from batching.executor import Job
 from batching.isolation import RerunBudget
-from batching.item import Inputs, Item
+from batching.item import Inputs, Item, Outputs
 from batching.latency import LatencyModel
 from batching.observe import (
     BatcherStatistics,
@@ -182,6 +182,8 @@ class Batcher:
         for item in unanswered:
             self._answers.drop(item, DropReason.CLOSED, Closed(f"{self.name} was closed"))
         self._pool.leave(self._seat)
+        # Whoever still holds the batcher must not hold the function's memory with it.
+        self._run, self._run_on = _run_nothing, {}
         self._signal_if_empty()
 
     # What the pool calls.
@@ -286,3 +288,7 @@ class Batcher:
             if not self._empty.done():
                 self._empty.set_result(None)
             self._empty = None
+
+
+def _run_nothing(inputs: Inputs) -> Outputs:
+    raise Closed("the batcher was closed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -12,12 +13,23 @@ from batching import DevicePool
 from gateway.backends.base import Backend
 from gateway.config.settings import Settings
 from gateway.devices import choose_devices, start_pool
+from gateway.exchange import Observer
+from gateway.http.apis import inference_apis
+from gateway.http.inference import InferenceHandler
 from gateway.http.pages import make_pages
-from gateway.http.predict import PredictHandler
 from gateway.http.router import Router
 from gateway.metrics import Metrics
+from gateway.metrics.exposed import expose
+from gateway.metrics.versions import version_states
+from gateway.models.environment import make_environment
 from gateway.models.manager import ModelManager
 from gateway.models.registry import Registry
+from gateway.models.shadow import Shadow
+from gateway.request_log import RequestLog
+from gateway.request_log.models import ModelLogs
+from gateway.tf_metrics import TfServingMetrics
+
+logger = logging.getLogger(__name__)
 
 KEEPALIVE_SECONDS = 75.0
 
@@ -35,21 +47,52 @@ class Gateway:
     def __init__(self, settings: Settings, backend: Backend) -> None:
         self.settings = settings
         self.backend = backend
-        self.registry = Registry(settings.for_model(name) for name in settings.model_names())
+        self.registry = Registry(
+            (settings.for_model(name) for name in settings.model_names()),
+            allow_unavailable_labels=settings.allow_version_labels_for_unavailable_models,
+        )
         self.pool: DevicePool = start_pool(choose_devices(backend, settings.devices))
-        self.metrics = Metrics(self.pool)
-        self.manager = ModelManager(self.registry, backend, self.pool, self.metrics)
-        self._predict = PredictHandler(
+        self.tf_metrics = TfServingMetrics()
+        self.metrics = Metrics(
+            self.pool,
+            version_states=lambda: version_states(self.registry),
+            batch_observer=self.tf_metrics.batch,
+        )
+        environment = replace(
+            make_environment(settings, backend, self.pool, self.metrics),
+            on_load=self.tf_metrics.load,
+            on_replay=self.tf_metrics.warmup,
+        )
+        self.manager = ModelManager(self.registry, environment)
+        self.shadow = Shadow(self.registry)
+        self.request_log = RequestLog(on_logged=self.tf_metrics.request_logged)
+        self._request_logs = ModelLogs(self.request_log)
+        self.observers: list[Observer] = []
+        """Who looks on at requests. Changes with the settings; each costs every request."""
+        self._choose_observers()
+        expose(self.metrics, self.shadow, self.request_log, self.registry)
+        self._inference = InferenceHandler(
             self.registry,
+            inference_apis(check_method_names=settings.enable_signature_method_name_check),
+            self.tf_metrics,
             max_body_bytes=settings.max_body_bytes,
             timeout=settings.rest_api_timeout_in_ms / 1000,
             always_timing=settings.server_timing,
+            observers=self.observers,
         )
         self.router = Router(
             self.registry,
             self.metrics,
-            self._predict,
-            make_pages(self.registry, self.metrics, lambda: self.router.draining),
+            self.tf_metrics,
+            self._inference,
+            make_pages(
+                self.registry,
+                self.metrics,
+                self.tf_metrics,
+                settings.monitoring_path,
+                lambda: self.router.draining,
+            ),
+            cors=settings.rest_api_enable_cors_support,
         )
 
     def make_server(self) -> web.Server:
@@ -74,6 +117,37 @@ class Gateway:
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
 
+    async def apply(self, settings: Settings) -> None:
+        """Serve the models of ``settings`` from now on; its other settings stay as they were.
+
+        Raises ServingError or ConfigError, and changes nothing, when that cannot be done.
+        """
+        await self.manager.check(settings)
+        await self.open_request_logs(settings)
+        self.manager.apply(settings)
+        self.settings = settings
+        self._choose_observers()
+
+    async def open_request_logs(self, settings: Settings | None = None) -> None:
+        """Open the logs that the settings ask for. Raises ConfigError, and leaves them as they
+        were, when one cannot be written."""
+        await self._request_logs.change(settings or self.settings)
+        self._choose_observers()
+
+    async def close_request_logs(self, seconds: float) -> None:
+        """Write what still waits, for at most so many seconds."""
+        if not await asyncio.to_thread(self.request_log.close, seconds):
+            logger.warning("the end of the request log is lost")
+
+    def _choose_observers(self) -> None:
+        models = [entry.settings for entry in self.registry.models.values()]
+        wanted: list[Observer] = []
+        if any(model.shadow is not None for model in models):
+            wanted.append(self.shadow)
+        if self.request_log.in_use:
+            wanted.append(self.request_log)
+        self.observers[:] = wanted
+
     async def drain(self) -> None:
         """Answer everything that was taken; new requests are refused by the batchers."""
         await self.manager.drain()
@@ -81,5 +155,5 @@ class Gateway:
     def close(self) -> None:
         """Fail what is unanswered and stop the threads; a hung device is not waited for."""
         self.manager.close()
-        self._predict.close()
+        self._inference.close()
         self.pool.close()

@@ -15,23 +15,33 @@ import uvloop
 from gateway import __version__
 from gateway.app import Gateway
 from gateway.backends.base import Backend
+from gateway.backends.options import TensorFlowOptions
+from gateway.config.errors import ConfigError
+from gateway.config.reload import ConfigSource
 from gateway.config.settings import Settings
 from gateway.errors import ServingError
 from gateway.example import curl_line
 from gateway.http.listener import Listener, PortBusyError
+from gateway.http.tls import ServerTls, TlsError
 from gateway.logs import configure
+from gateway.reload import Reloader
 
 logger = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_CONFIG, EXIT_MODEL, EXIT_PORT = 0, 3, 4, 5
+
+CERTIFICATE_POLL_SECONDS = 10.0
+LOG_FLUSH_SECONDS = 5.0
+"""For what still waits for the request log when everything is answered."""
 
 SWITCH_INTERVAL_SECONDS = 1e-4
 """How soon a device thread gets the interpreter back from a busy event loop. At Python's 5 ms a
 busy loop halves the batches a second."""
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code.
+def run(settings: Settings, source: ConfigSource | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. ``source`` is where ``settings`` came from: it
+    is read again on SIGHUP, and when its files change if that was asked for.
 
     0 after everything in flight was answered, 4 when no model could be loaded, 5 when the port is
     taken, 3 when the settings do not fit this host.
@@ -40,7 +50,7 @@ def run(settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = _serve_or_give_up(runner, settings, flush_logs)
+            code = _serve_or_give_up(runner, settings, source, flush_logs)
             _exit_now(code, flush_logs)
     except KeyboardInterrupt:
         _exit_now(130, flush_logs)
@@ -56,10 +66,13 @@ class _GiveUp(Exception):
 
 
 def _serve_or_give_up(
-    runner: asyncio.Runner, settings: Settings, flush_logs: Callable[[], None]
+    runner: asyncio.Runner,
+    settings: Settings,
+    source: ConfigSource | None,
+    flush_logs: Callable[[], None],
 ) -> int:
     try:
-        return runner.run(_serve(settings))
+        return runner.run(_serve(settings, source))
     except _GiveUp as given_up:
         # The reason is the last line, and one write: the log's own thread writes there too.
         flush_logs()
@@ -75,15 +88,19 @@ def _exit_now(code: int, flush_logs: Callable[[], None]) -> None:
     os._exit(code)
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, source: ConfigSource | None) -> int:
     stop = _stop_requests()
+    reload_asked = _reload_requests()
     started = time.monotonic()
-    backend = await asyncio.to_thread(_load_backend)
+    tls = await _tls(settings)
     try:
+        backend = await asyncio.to_thread(_load_backend, settings)
         gateway = Gateway(settings, backend)
-    except ServingError as error:
-        raise _GiveUp(EXIT_CONFIG, error.message) from error
-    listener = Listener(gateway.make_server(), settings.host, settings.rest_api_port)
+        await gateway.open_request_logs()
+    except (ServingError, ConfigError) as error:
+        raise _GiveUp(EXIT_CONFIG, str(error)) from error
+    context = tls.context if tls is not None else None
+    listener = Listener(gateway.make_server(), settings.host, settings.rest_api_port, context)
     try:
         port = await listener.start()
     except PortBusyError as error:
@@ -97,20 +114,90 @@ async def _serve(settings: Settings) -> int:
     await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
-        if not any(entry.ready for entry in gateway.registry.models.values()):
+        if _is_hopeless(gateway):
             raise _GiveUp(EXIT_MODEL, _problems(gateway))
+        gateway.manager.watch()
+        reloading = asyncio.create_task(_follow(gateway, settings, source, tls, reload_asked))
         seconds = time.monotonic() - started
         ready = asyncio.create_task(_say_ready(gateway, settings, port, seconds))
         await stopping
         ready.cancel()
+        reloading.cancel()
     await _stop(gateway, listener, settings.drain_timeout_s)
     return EXIT_OK
 
 
-def _load_backend() -> Backend:
+def _load_backend(settings: Settings) -> Backend:
     from gateway.backends.tensorflow import TensorFlowBackend
 
-    return TensorFlowBackend()
+    return TensorFlowBackend(
+        TensorFlowOptions(
+            tags=settings.saved_model_tags,
+            intra_op_parallelism=settings.tensorflow_intra_op_parallelism,
+            inter_op_parallelism=settings.tensorflow_inter_op_parallelism,
+            gpu_memory_fraction=settings.per_process_gpu_memory_fraction,
+            session_config_file=settings.tensorflow_session_config_file,
+            mixed_precision=settings.mixed_precision,
+            xla_cpu=settings.xla_cpu_compilation_enabled,
+            xla_gpu=settings.xla_gpu_compilation_enabled,
+        )
+    )
+
+
+async def _tls(settings: Settings) -> ServerTls | None:
+    if not settings.ssl_certificate_file:
+        return None
+    try:
+        return await asyncio.to_thread(
+            ServerTls,
+            settings.ssl_certificate_file,
+            settings.ssl_key_file,
+            settings.ssl_client_ca_file,
+        )
+    except TlsError as error:
+        raise _GiveUp(EXIT_CONFIG, str(error)) from error
+
+
+def _is_hopeless(gateway: Gateway) -> bool:
+    """Models were asked for, none serves, and none is on its way to."""
+    entries = gateway.registry.models.values()
+    ready = any(entry.ready for entry in entries)
+    return bool(entries) and not ready and not gateway.manager.on_its_way
+
+
+def _reload_requests() -> asyncio.Event:
+    """Set by SIGHUP, which must not end the process, from the start on."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    return asked
+
+
+async def _follow(
+    gateway: Gateway,
+    settings: Settings,
+    source: ConfigSource | None,
+    tls: ServerTls | None,
+    asked: asyncio.Event,
+) -> None:
+    """Reload when that is ``asked``, and when files change if the settings say so."""
+    if source is None:
+        return
+    reloader = Reloader(source, settings, gateway.apply, gateway.registry.configuration)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reloader.follow(asked, settings.model_config_file_poll_wait_seconds))
+        if tls is not None:
+            tasks.create_task(_follow_certificate(tls))
+
+
+async def _follow_certificate(tls: ServerTls) -> None:
+    """New connections get a renewed certificate soon after its files were replaced."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_POLL_SECONDS)
+        try:
+            if await asyncio.to_thread(tls.reload):
+                logger.info("certificate reloaded")
+        except TlsError as error:
+            logger.error("certificate not reloaded", extra={"reason": str(error)})
 
 
 class _StopRequests:
@@ -153,6 +240,7 @@ async def _stop(gateway: Gateway, listener: Listener, seconds: float) -> None:
         )
     gateway.close()
     await listener.close(end - time.monotonic())
+    await gateway.close_request_logs(LOG_FLUSH_SECONDS)
 
 
 def _say(line: str) -> None:
@@ -188,7 +276,8 @@ async def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: f
     if failed:
         _say(f"Not loaded, see the log: {', '.join(failed)}")
     host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "localhost"  # noqa: S104
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if settings.ssl_certificate_file else "http"
+    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     _say(f"REST on {url}, metrics on {url}/metrics")
     example = next((e.latest for e in entries.values() if e.latest), None)
     if example is not None:

@@ -1,112 +1,150 @@
-"""Brings the configured models up: find versions, load the highest of each, publish it."""
+"""All models of the process: brought up, watched, changed with the configuration, taken down."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from batching import DevicePool
-from gateway.backends.base import Backend
+from gateway.config.settings import ResolvedModel, Settings
 from gateway.errors import Code, ServingError
-from gateway.metrics import Metrics
-from gateway.models.loader import LoadedVersion, load_version, make_servable
+from gateway.models.controller import ModelController
+from gateway.models.environment import LoadingEnvironment
+from gateway.models.labels import Targets
 from gateway.models.registry import ModelEntry, Registry
 from gateway.models.repository import find_versions
-from gateway.models.versions import State, VersionRecord
+from gateway.models.version_policy import parse_version_policy
 
 logger = logging.getLogger(__name__)
 
-MAX_TRIED_VERSIONS = 3
-"""A model whose highest version is broken starts with the next one below that loads; so many are
-tried. The status of the broken ones says why they are not served."""
-
 
 class ModelManager:
-    """Loads on a thread of its own, one version at a time, so that serving goes on meanwhile."""
+    """One controller for each model of the registry, which it fills and empties."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        backend: Backend,
-        pool: DevicePool,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, registry: Registry, environment: LoadingEnvironment) -> None:
         self._registry = registry
-        self._backend = backend
-        self._pool = pool
-        self._metrics = metrics
-        self._devices = tuple(executor.name for executor in pool.executors)
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="model loader")
+        self._environment = environment
+        self._controllers = {
+            name: ModelController(entry, environment) for name, entry in registry.models.items()
+        }
+        self._watching = False
+        self._tasks: dict[ModelController, asyncio.Task[None]] = {}
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether any model is being loaded, or waits until a folder of it is complete."""
+        return any(controller.on_its_way for controller in self._controllers.values())
 
     async def load_all(self) -> None:
-        """Load the highest version of every model. A model that fails does not stop the others:
-        its status says why."""
-        for entry in self._registry.models.values():
-            await self._load(entry)
+        """Bring up what every model wants. A model that fails does not stop the others: its status
+        says why."""
+        await asyncio.gather(*(c.bring_up() for c in self._controllers.values()))
+        self._warn_of_labels()
         # Everything alive now stays: with TensorFlow imported a full collection would otherwise
         # look at a quarter of a million objects, 0.2 s at a time.
         gc.collect()
         gc.freeze()
+
+    def watch(self) -> None:
+        """Follow the folders and retry what failed, until ``close``."""
+        self._watching = True
+        for controller in self._controllers.values():
+            self._start_watching(controller)
+
+    async def check(self, settings: Settings) -> None:
+        """Raises ServingError (FAILED_PRECONDITION) when a label would move to a version that is
+        not there."""
+        for name in settings.model_names():
+            await self._check_labels(settings.for_model(name))
+
+    def apply(self, settings: Settings) -> None:
+        """Bring the models to ``settings``, which were checked: add, change and remove. Loads and
+        unloads go on afterwards."""
+        wanted = {name: settings.for_model(name) for name in settings.model_names()}
+        for name in self._controllers.keys() - wanted.keys():
+            self._remove(name)
+        for name, model in wanted.items():
+            if name in self._controllers:
+                self._controllers[name].update(model)
+            else:
+                self._add(model)
 
     async def drain(self) -> None:
         """Wait until every request that was taken has its answer."""
         await asyncio.gather(*(servable.drain() for servable in self._registry.servables()))
 
     def close(self) -> None:
-        """Fail what is unanswered and stop the loader."""
+        """Fail what is unanswered and stop the threads."""
+        for task in self._tasks.values():
+            task.cancel()
         for servable in self._registry.servables():
             servable.close()
-        self._loader.shutdown(wait=False, cancel_futures=True)
+        self._environment.threads.close()
 
-    async def _load(self, entry: ModelEntry) -> None:
-        name = entry.settings.name
-        try:
-            versions = await find_versions(entry.settings.base_path)
-            if not versions:
-                raise ServingError(Code.NOT_FOUND, "the base path holds no numbered version folder")
-        except ServingError as error:
-            entry.error = error
-            logger.error("model not found", extra={"model": name, "reason": error.message})
+    def _add(self, model: ResolvedModel) -> None:
+        controller = ModelController(self._registry.add(model), self._environment)
+        self._controllers[model.name] = controller
+        if self._watching:
+            self._start_watching(controller)
+
+    def _remove(self, name: str) -> None:
+        del self._registry.models[name]
+        controller = self._controllers.pop(name)
+        if (watching := self._tasks.pop(controller, None)) is not None:
+            watching.cancel()
+        removal = asyncio.get_running_loop().create_task(controller.remove())
+        self._tasks[controller] = removal
+        removal.add_done_callback(lambda _: self._tasks.pop(controller, None))
+
+    def _start_watching(self, controller: ModelController) -> None:
+        self._tasks[controller] = asyncio.get_running_loop().create_task(controller.watch())
+
+    async def _check_labels(self, model: ResolvedModel) -> None:
+        """TF Serving, server_core: a label goes to versions that are available; here also to those
+        that this configuration will load."""
+        entry = self._registry.models.get(model.name)
+        moved = _moved_labels(entry, model, self._registry.allow_unavailable_labels)
+        if not moved:
             return
-        for version in sorted(versions, reverse=True)[:MAX_TRIED_VERSIONS]:
-            if await self._publish(entry, version, versions[version]):
-                return
-
-    async def _publish(self, entry: ModelEntry, version: int, path: Path) -> bool:
-        """Load one version and let it take requests; False when it is broken."""
-        record = entry.versions[version] = VersionRecord(version, State.LOADING)
+        there = set(entry.available()) if entry is not None else set()
         try:
-            loaded = await self._load_version(entry, path)
-            servable = make_servable(loaded, entry.settings, version, self._pool, self._metrics)
-        except ServingError as error:
-            record.failed(error)
-        except Exception:
-            record.failed(ServingError(Code.INTERNAL, "the version could not be loaded"))
-            logger.exception("unexpected failure of a load")
-        else:
-            entry.publish(servable)
-            return True
-        extra = {
-            "model": entry.settings.name,
-            "version": version,
-            "reason": record.error.message if record.error else "",
-        }
-        logger.error("model version not loaded", extra=extra)
-        return False
+            paths = await self._environment.on_scan_thread(find_versions, model.base_path)
+        except ServingError:
+            paths = {}
+        there |= parse_version_policy(model.model_version_policy).select(paths)
+        for targets in moved.values():
+            for version in targets:
+                if version not in there:
+                    raise _label_refused(model.name, version)
 
-    async def _load_version(self, entry: ModelEntry, path: Path) -> LoadedVersion:
-        devices: Sequence[str] = entry.settings.devices or self._devices
-        unknown = [device for device in devices if device not in self._devices]
-        if unknown:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
-                f"devices {', '.join(unknown)} are not among {', '.join(self._devices)}",
-            )
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._loader, load_version, self._backend, path, entry.settings, devices
-        )
+    def _warn_of_labels(self) -> None:
+        for name, entry in self._registry.models.items():
+            for label, version in entry.labels.missing(entry.available()).items():
+                logger.warning(
+                    "a label waits for its version",
+                    extra={"model": name, "label": label, "version": version},
+                )
+
+
+def _moved_labels(
+    entry: ModelEntry | None, model: ResolvedModel, allow_unavailable: bool
+) -> dict[str, Targets]:
+    """Labels that are to be set or moved, but for new ones that may wait for their versions."""
+    current = entry.label_targets if entry is not None else {}
+    moved: dict[str, Targets] = {}
+    for label, to in model.version_labels.items():
+        targets: Targets = {to: 1.0} if isinstance(to, int) else to
+        if label in current:
+            if current[label] != targets:
+                moved[label] = targets
+        elif not allow_unavailable:
+            moved[label] = targets
+    return moved
+
+
+def _label_refused(model: str, version: int) -> ServingError:
+    return ServingError(
+        Code.FAILED_PRECONDITION,
+        f"Request to assign label to version {version} of model {model}, which is not currently "
+        "available for inference",
+    )

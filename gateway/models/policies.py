@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from batching import BatchPolicy, Padding, PadInput
-from gateway.backends.base import Signature
+from gateway.backends.base import Signature, TensorSpec
 from gateway.config.settings import PadSettings, ResolvedModel
 from gateway.errors import ServingError, invalid_argument
 
@@ -64,15 +64,48 @@ def _padding(settings: ResolvedModel, signature: Signature) -> Padding | None:
         for name, rule in settings.padding.items()
         if name in signature.inputs
     }
+    guessed: dict[str, dict[int, tuple[str, int]]] = {}
+    if settings.pad_variable_length_inputs:
+        inputs |= {n: PadInput(axes) for n, axes in _free_axes(signature.inputs, inputs).items()}
+        guessed = _guessed_trim(signature, inputs)
     if not inputs:
         return None
-    trim: dict[str, dict[int, tuple[str, int]]] = {}
+    trim = {name: axes for name, axes in guessed.items() if name not in settings.trim}
     for output, axes in settings.trim.items():
         if output in signature.outputs:
             references = {axis: _axis_reference(text) for axis, text in axes.items()}
             trim[output] = {axis: ref for axis, ref in references.items() if ref[0] in inputs}
     patience = settings.length_patience_ms / 1000
     return Padding(inputs=inputs, trim=trim, patience=patience)
+
+
+def _free_axes(
+    specs: Mapping[str, TensorSpec], leave_out: Collection[str] = ()
+) -> dict[str, tuple[int, ...]]:
+    """Axes of undeclared size, but for axis 0, of the tensors that have any."""
+    free = {
+        name: tuple(axis for axis, size in enumerate(spec.shape) if axis and size is None)
+        for name, spec in specs.items()
+        if spec.shape is not None and name not in leave_out
+    }
+    return {name: axes for name, axes in free.items() if axes}
+
+
+def _guessed_trim(
+    signature: Signature, inputs: Mapping[str, PadInput]
+) -> dict[str, dict[int, tuple[str, int]]]:
+    """Output axes of undeclared size are taken to be as long as the same axis of the first padded
+    input that has it, else as the only padded axis there is. An output that turns out to be of
+    another length makes the batch run request by request, so the guess costs time, never an answer.
+    """
+    padded = [(name, axis) for name, rule in inputs.items() for axis in rule.axes]
+    trim: dict[str, dict[int, tuple[str, int]]] = {}
+    for output, axes in _free_axes(signature.outputs).items():
+        for axis in axes:
+            same = [place for place in padded if place[1] == axis]
+            if same or len(padded) == 1:
+                trim.setdefault(output, {})[axis] = (same or padded)[0]
+    return trim
 
 
 def _pad_input(rule: PadSettings, signature: Signature) -> PadInput:

@@ -2,55 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 
 from gateway.config.settings import ResolvedModel
+from gateway.config.status import ConfigStatus
 from gateway.errors import Code, ServingError, not_found
+from gateway.models.labels import Labels, Targets
 from gateway.models.servable import Servable
 from gateway.models.versions import State, VersionRecord
 
+MAX_ENDED = 16
+"""Ended versions that a model's status remembers."""
 
-@dataclass(slots=True)
+
 class ModelEntry:
-    """One configured model."""
+    """One configured model. Lives on the event loop."""
 
-    settings: ResolvedModel
-    versions: dict[int, VersionRecord] = field(default_factory=dict)
-    error: ServingError | None = None
-    """Why no version was found."""
-    latest: Servable | None = None
-    """The highest version that is available."""
+    def __init__(self, settings: ResolvedModel, *, allow_unavailable_labels: bool = False) -> None:
+        self.settings = settings
+        self.versions: dict[int, VersionRecord] = {}
+        self.error: ServingError | None = None
+        """Why no version was found."""
+        self.labels = Labels(allow_unavailable=allow_unavailable_labels)
+        self.latest: Servable | None = None
+        """What a request that names no version gets: the highest that is available, but for one
+        that only runs in the shadow and one that was taken back."""
 
     @property
     def ready(self) -> bool:
         return self.latest is not None
+
+    @property
+    def label_targets(self) -> Mapping[str, Targets]:
+        """Versions and their weights, by label in force."""
+        return self.labels.targets
+
+    def available(self) -> dict[int, Servable]:
+        """Every version that takes requests."""
+        return {v: r.servable for v, r in self.versions.items() if r.servable is not None}
 
     def is_loading(self, record: VersionRecord | None) -> bool:
         """Whether the version, or any when none is given, is still on its way."""
         if not self.versions:
             return self.error is None
         records = [record] if record is not None else self.versions.values()
-        return any(r.state in (State.START, State.LOADING) for r in records)
+        return any(r.state in (State.START, State.LOADING) and r.error is None for r in records)
 
-    def publish(self, servable: Servable) -> None:
-        """Let a loaded version take requests."""
-        record = self.versions.setdefault(servable.version, VersionRecord(servable.version))
-        record.available(servable)
-        available = [r.servable for r in self.versions.values() if r.servable is not None]
-        self.latest = max(available, key=lambda s: s.version)
+    def record(self, version: int) -> VersionRecord:
+        """The record of ``version``, made if there is none."""
+        return self.versions.setdefault(version, VersionRecord(version))
+
+    def refresh(self) -> None:
+        """Call after any version became available or ceased to be: one assignment decides for all
+        requests that come later. Labels follow as soon as their versions are there."""
+        shadow = self.settings.shadow
+        hidden = {shadow.version} if shadow is not None else set()
+        hidden |= {v for v, r in self.versions.items() if r.rejected}
+        available = self.available()
+        chosen = available.keys() - hidden
+        if chosen:
+            self.latest = available[max(chosen)]
+        elif self.latest is not None:
+            # Better a version that should not serve any more than none.
+            self.latest = available.get(self.latest.version)
+        self.labels.activate(available.keys())
 
     def problem(self) -> ServingError | None:
         """Why the model is not ready, as far as that is known."""
         failed = (record.error for record in self.versions.values() if record.error is not None)
         return next(failed, self.error)
 
+    def forget_old_ends(self, wanted: Collection[int]) -> None:
+        """Keep the status short: of the ended versions that are not ``wanted`` any more only the
+        youngest records stay."""
+        ended = [v for v, r in self.versions.items() if r.state is State.END and v not in wanted]
+        for version in ended[:-MAX_ENDED]:
+            del self.versions[version]
+
 
 class Registry:
-    """All configured models. Lives on the event loop."""
+    """All configured models. Lives on the event loop; models come and go with the configuration."""
 
-    def __init__(self, models: Iterable[ResolvedModel]) -> None:
-        self.models: Mapping[str, ModelEntry] = {m.name: ModelEntry(m) for m in models}
+    def __init__(
+        self, models: Iterable[ResolvedModel], *, allow_unavailable_labels: bool = False
+    ) -> None:
+        self.allow_unavailable_labels = allow_unavailable_labels
+        self.models: dict[str, ModelEntry] = {}
+        self.configuration = ConfigStatus()
+        """Of the configuration that the models come from."""
+        for model in models:
+            self.add(model)
+
+    def add(self, settings: ResolvedModel) -> ModelEntry:
+        entry = ModelEntry(settings, allow_unavailable_labels=self.allow_unavailable_labels)
+        self.models[settings.name] = entry
+        return entry
 
     @property
     def ready(self) -> bool:
@@ -59,20 +105,26 @@ class Registry:
 
     def servables(self) -> list[Servable]:
         """Every version that takes requests."""
-        records = (r for entry in self.models.values() for r in entry.versions.values())
-        return [record.servable for record in records if record.servable is not None]
+        return [s for entry in self.models.values() for s in entry.available().values()]
+
+    def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
+        """``resolve``, with a lease: the caller must ``release`` the servable."""
+        servable = self.resolve(name, version, label)
+        servable.lease()
+        return servable
 
     def resolve(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
         """The version that a request means. Raises ServingError as TF Serving does
-        (server_core): 404 for an unknown model or version, 400 for a label; 503 while it loads."""
+        (server_core): 404 for an unknown model or version, 400 for an unknown label; 503 while it
+        loads."""
         entry = self.models.get(name)
-        if label is not None and entry is not None:
-            raise ServingError(
-                Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
-            )
+        if version is None and entry is not None:
+            if label is None and not entry.settings.default_label:
+                if entry.latest is not None:
+                    return entry.latest
+            else:
+                version = self._labelled(entry, label)
         if version is None:
-            if entry is not None and entry.latest is not None:
-                return entry.latest
             raise self._missing(f"Latest({name})", entry, None)
         record = entry.versions.get(version) if entry is not None else None
         if record is not None and record.servable is not None:
@@ -90,9 +142,28 @@ class Registry:
             raise not_found(f"Could not find version {version} of model {name}")
         return [entry.versions[version]]
 
+    def _labelled(self, entry: ModelEntry, label: str | None) -> int | None:
+        """The version that a label means, for this request; None: the latest."""
+        asked = label if label is not None else entry.settings.default_label
+        found = entry.labels.get(asked)
+        if found is None and label is None:
+            # The default label waits for its version: serve what there is.
+            return entry.latest.version if entry.latest is not None else None
+        if found is None:
+            raise ServingError(
+                Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
+            )
+        chosen = found.choose(lambda v: _is_available(entry, v))
+        return chosen if chosen is not None else max(found.targets)
+
     def _missing(
         self, request: str, entry: ModelEntry | None, record: VersionRecord | None
     ) -> ServingError:
         if entry is not None and entry.is_loading(record):
             return ServingError(Code.UNAVAILABLE, f"{request} is being loaded", retry_after=1.0)
         return not_found(f"Servable not found for request: {request}")
+
+
+def _is_available(entry: ModelEntry, version: int) -> bool:
+    record = entry.versions.get(version)
+    return record is not None and record.servable is not None

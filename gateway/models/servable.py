@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from batching import Batcher, Inputs, Item
 from gateway.backends.base import Model, Signature
+from gateway.models.outcomes import Outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,53 @@ class SignatureQueue:
         return self.batcher.submit(inputs, deadline=deadline)
 
 
-@dataclass(frozen=True, slots=True)
 class Servable:
-    """A version that takes requests."""
+    """A version that takes requests. Lives on the event loop.
 
-    name: str
-    version: int
-    model: Model
-    queues: Mapping[str, SignatureQueue]
+    Whoever uses it takes a lease (``Registry.acquire``) and gives it back (``release``): it is
+    unloaded only when no lease is out, so a request that found it is answered by it.
+    """
+
+    __slots__ = ("_idle", "_leases", "model", "name", "outcomes", "queues", "version")
+
+    def __init__(
+        self, name: str, version: int, model: Model, queues: Mapping[str, SignatureQueue]
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.model = model
+        self.queues = queues
+        self.outcomes = Outcomes()
+        """How its requests went, for the automatic step back."""
+        self._leases = 0
+        self._idle: asyncio.Event | None = None
+
+    def __repr__(self) -> str:
+        return f"<Servable {self.name} version {self.version}, {self._leases} leases>"
+
+    def lease(self) -> None:
+        self._leases += 1
+
+    def release(self) -> None:
+        """Give a lease back."""
+        self._leases -= 1
+        if self._idle is not None and not self._leases:
+            self._idle.set()
 
     async def drain(self) -> None:
         """Wait until every request that was taken has its answer; new ones are refused."""
         await asyncio.gather(*(queue.batcher.drain() for queue in self.queues.values()))
 
+    async def retire(self) -> None:
+        """Wait for the leases, then for the answers, and leave the devices. Nobody must be able to
+        find it any more."""
+        self._idle = asyncio.Event()
+        if self._leases:
+            await self._idle.wait()
+        await self.drain()
+        self.close()
+
     def close(self) -> None:
-        """Fail what is still unanswered."""
+        """Fail what is still unanswered and leave the devices."""
         for queue in self.queues.values():
             queue.batcher.close()

@@ -24,12 +24,37 @@ class VersionRecord:
     version: int
     state: State = State.START
     servable: Servable | None = None
-    """Present exactly while AVAILABLE or UNLOADING."""
+    """Present exactly while AVAILABLE."""
     error: ServingError | None = None
-    """Why it ended, when it did not end by request."""
+    """Why it is not served, or why a newer content of its folder is not."""
+    rejected: bool = False
+    """Taken back because of its failures. Still served to those who ask for it by number or
+    label, as long as it is loaded."""
 
-    def available(self, servable: Servable) -> None:
+    def started(self) -> None:
+        """A load began; of a version that serves it replaces the content."""
+        if self.servable is None:
+            self.state = State.LOADING
+
+    def available(self, servable: Servable) -> Servable | None:
+        """Requests go to ``servable`` from now on; what they went to before."""
+        former = self.servable
         self.state, self.servable, self.error = State.AVAILABLE, servable, None
+        self.rejected = False
+        return former
 
     def failed(self, error: ServingError) -> None:
-        self.state, self.servable, self.error = State.END, None, error
+        """A load failed. A copy that serves goes on serving."""
+        self.error = error
+        if self.servable is None:
+            self.state = State.END
+
+    def leaving(self) -> Servable:
+        """No new requests from now on; the servable that is to be unloaded."""
+        assert self.servable is not None, "only what is available can leave"
+        servable = self.servable
+        self.state, self.servable = State.UNLOADING, None
+        return servable
+
+    def ended(self) -> None:
+        self.state = State.END
