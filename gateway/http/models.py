@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gateway.http.paths import ModelPath
 from gateway.models.registry import ModelEntry, Registry
 from gateway.models.versions import VersionRecord
+
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s\"']+/)*")
+"""Of absolute paths: clients may know a file's name, not where it lies."""
 
 
 def list_answer(registry: Registry, _path: ModelPath) -> dict[str, Any]:
@@ -18,7 +22,10 @@ def list_answer(registry: Registry, _path: ModelPath) -> dict[str, Any]:
     status = registry.configuration
     return {
         "models": [_model(name, entry) for name, entry in registry.models.items()],
-        "configuration": {"generation": status.generation, "error": status.error},
+        "configuration": {
+            "generation": status.generation,
+            "error": _FOLDERS.sub("", status.error),
+        },
     }
 
 
