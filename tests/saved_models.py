@@ -3,11 +3,13 @@ not exist yet. Importing this module does not import TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from gateway.backends.tensorflow import import_tensorflow
+from tests.saved_model_edits import edit
+from tests.saved_model_exports import function, save, spec, tf1_signature
 
 NUMERIC_DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "bool"),
@@ -19,15 +21,15 @@ def half_plus_two(path: Path) -> None:
     """x float32 [-1] -> y = x / 2 + 2, with variables."""
     tf = import_tensorflow()
     half, two = tf.Variable(0.5), tf.Variable(2.0)
-    signature = _function({"x": _spec("float32", None)}, lambda x: {"y": half * x + two})
-    _save(path, {"serving_default": signature}, half=half, two=two)
+    signature = function({"x": spec("float32", None)}, lambda x: {"y": half * x + two})
+    save(path, {"serving_default": signature}, half=half, two=two)
 
 
 def several_inputs_and_outputs(path: Path) -> None:
     """a float32 [-1], b int64 [-1, 2], s string [-1] -> total = a + sum(b), doubled = 2 b, tag."""
     tf = import_tensorflow()
-    inputs = {"a": _spec("float32", None), "b": _spec("int64", None, 2), "s": _spec("string", None)}
-    signature = _function(
+    inputs = {"a": spec("float32", None), "b": spec("int64", None, 2), "s": spec("string", None)}
+    signature = function(
         inputs,
         lambda a, b, s: {
             "total": a + tf.cast(tf.reduce_sum(b, axis=1), tf.float32),
@@ -35,7 +37,7 @@ def several_inputs_and_outputs(path: Path) -> None:
             "tag": tf.strings.join(["<", s, ">"]),
         },
     )
-    _save(path, {"serving_default": signature})
+    save(path, {"serving_default": signature})
 
 
 def every_dtype(path: Path) -> None:
@@ -43,48 +45,47 @@ def every_dtype(path: Path) -> None:
     tf = import_tensorflow()
     specs = {name: tf.TensorSpec(None, tf.as_dtype(name), name="x") for name in NUMERIC_DTYPES}
     signatures = {
-        name: _function({"x": spec}, lambda x: {"y": tf.identity(x)})
-        for name, spec in specs.items()
+        name: function({"x": spec}, lambda x: {"y": tf.identity(x)}) for name, spec in specs.items()
     }
-    _save(path, signatures)
+    save(path, signatures)
 
 
 def strings(path: Path) -> None:
     """text string [-1] -> upper string [-1], length int32 [-1]. Signature ``first``: of the first
     row only, as scalars. Signature ``number``: text -> y float32, refuses what is no number."""
     tf = import_tensorflow()
-    text = {"text": _spec("string", None)}
+    text = {"text": spec("string", None)}
     signatures = {
-        "serving_default": _function(
+        "serving_default": function(
             text,
             lambda text: {"upper": tf.strings.upper(text), "length": tf.strings.length(text)},
         ),
-        "first": _function(text, lambda text: {"upper": tf.strings.upper(text[0])}),
-        "number": _function(text, lambda text: {"y": tf.strings.to_number(text)}),
+        "first": function(text, lambda text: {"upper": tf.strings.upper(text[0])}),
+        "number": function(text, lambda text: {"y": tf.strings.to_number(text)}),
     }
-    _save(path, signatures)
+    save(path, signatures)
 
 
 def variable_length(path: Path) -> None:
     """x float32 [-1, -1] -> total [-1], doubled [-1, -1]."""
     tf = import_tensorflow()
-    signature = _function(
-        {"x": _spec("float32", None, None)},
+    signature = function(
+        {"x": spec("float32", None, None)},
         lambda x: {"total": tf.reduce_sum(x, axis=1), "doubled": 2 * x},
     )
-    _save(path, {"serving_default": signature})
+    save(path, {"serving_default": signature})
 
 
 def scalar_output(path: Path) -> None:
     """x float32 [-1] -> mean float32 []. Signature ``fixed``: x [1] -> y [1]."""
     tf = import_tensorflow()
     signatures = {
-        "serving_default": _function(
-            {"x": _spec("float32", None)}, lambda x: {"mean": tf.reduce_mean(x)}
+        "serving_default": function(
+            {"x": spec("float32", None)}, lambda x: {"mean": tf.reduce_mean(x)}
         ),
-        "fixed": _function({"x": _spec("float32", 1)}, lambda x: {"y": x + 1}),
+        "fixed": function({"x": spec("float32", 1)}, lambda x: {"y": x + 1}),
     }
-    _save(path, signatures)
+    save(path, signatures)
 
 
 def picky(path: Path) -> None:
@@ -96,14 +97,14 @@ def picky(path: Path) -> None:
         with tf.control_dependencies([positive]):
             return {"y": tf.sqrt(x)}
 
-    _save(path, {"serving_default": _function({"x": _spec("float32", None)}, root)})
+    save(path, {"serving_default": function({"x": spec("float32", None)}, root)})
 
 
 def mixes_rows(path: Path) -> None:
     """x float32 [-1, 3] -> y = x minus the greatest value of the whole batch."""
     tf = import_tensorflow()
-    signature = _function({"x": _spec("float32", None, 3)}, lambda x: {"y": x - tf.reduce_max(x)})
-    _save(path, {"serving_default": signature})
+    signature = function({"x": spec("float32", None, 3)}, lambda x: {"y": x - tf.reduce_max(x)})
+    save(path, {"serving_default": signature})
 
 
 def counter(path: Path) -> None:
@@ -118,17 +119,17 @@ def counter(path: Path) -> None:
     def peek(x: Any) -> dict[str, Any]:
         return {"count": tf.zeros_like(x) + total}
 
-    inputs = {"x": _spec("int64", None)}
-    signatures = {"serving_default": _function(inputs, count), "peek": _function(inputs, peek)}
-    _save(path, signatures, total=total)
+    inputs = {"x": spec("int64", None)}
+    signatures = {"serving_default": function(inputs, count), "peek": function(inputs, peek)}
+    save(path, signatures, total=total)
 
 
 def with_default(path: Path) -> None:
     """x float32 [-1], bias float32 [-1] (default [2.5]) -> y = x + bias."""
     tf = import_tensorflow()
-    inputs = {"x": _spec("float32", None), "bias": _spec("float32", None)}
-    signature = _function(inputs, lambda x, bias: {"y": x + bias})
-    _save(path, {"serving_default": signature})
+    inputs = {"x": spec("float32", None), "bias": spec("float32", None)}
+    signature = function(inputs, lambda x, bias: {"y": x + bias})
+    save(path, {"serving_default": signature})
 
     def add_default(graph: Any) -> None:
         defaults = graph.signature_def["serving_default"].defaults
@@ -141,10 +142,10 @@ def broadcast_matmul(path: Path) -> None:
     """x float32 [-1, 1, 130, 8] -> y = x times one [8, 4] matrix of ones, the product that
     TensorFlow 2.21 computes wrongly, or dies of, from two rows on (see graph_rewrites)."""
     tf = import_tensorflow()
-    signature = _function(
-        {"x": _spec("float32", None, 1, 130, 8)}, lambda x: {"y": tf.matmul(x, tf.ones([8, 4]))}
+    signature = function(
+        {"x": spec("float32", None, 1, 130, 8)}, lambda x: {"y": tf.matmul(x, tf.ones([8, 4]))}
     )
-    _save(path, {"serving_default": signature})
+    save(path, {"serving_default": signature})
 
 
 def tf1_export(path: Path) -> None:
@@ -165,11 +166,11 @@ def tf1_export(path: Path) -> None:
         entries = tf1.lookup.KeyValueTensorInitializer(["one", "two"], [1, 2])
         table = tf1.lookup.StaticHashTable(entries, -1)
         signatures = {
-            "serving_default": _tf1_signature({"x": x}, {"y": y}),
-            "increment": _tf1_signature({}, {"count": tf1.assign_add(count, tf1.ones([2]))}),
-            "lookup": _tf1_signature({"key": key}, {"value": table.lookup(key)}),
-            "echo": _tf1_signature({"x": x}, {"x": x, "y": y, "again": y}),
-            "twins": _tf1_signature({"a": x, "b": x}, {"y": y}),
+            "serving_default": tf1_signature({"x": x}, {"y": y}),
+            "increment": tf1_signature({}, {"count": tf1.assign_add(count, tf1.ones([2]))}),
+            "lookup": tf1_signature({"key": key}, {"value": table.lookup(key)}),
+            "echo": tf1_signature({"x": x}, {"x": x, "y": y, "again": y}),
+            "twins": tf1_signature({"a": x, "b": x}, {"y": y}),
         }
         session.run(tf1.global_variables_initializer())
         builder = tf1.saved_model.Builder(str(path))
@@ -179,56 +180,21 @@ def tf1_export(path: Path) -> None:
         builder.save()
 
 
-def edit(path: Path, change: Callable[[Any], None]) -> None:
-    """Let ``change`` edit the MetaGraphDef of an exported model."""
-    model = _read(path)
-    change(model.meta_graphs[0])
-    (path / "saved_model.pb").write_bytes(model.SerializeToString())
-
-
-def read_meta_graph(path: Path) -> Any:
-    """The MetaGraphDef of an exported model."""
-    return _read(path).meta_graphs[0]
-
-
-def _read(path: Path) -> Any:
-    import_tensorflow()
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    return SavedModel.FromString((path / "saved_model.pb").read_bytes())
-
-
-def _spec(dtype: str, *shape: int | None) -> Any:
+def vocabulary(path: Path) -> None:
+    """word string [-1] -> number int64 [-1]: its line in an asset ("one", "two"), else -1."""
     tf = import_tensorflow()
-    return tf.TensorSpec(shape, tf.as_dtype(dtype))
-
-
-def _function(inputs: Mapping[str, Any], body: Callable[..., dict[str, Any]]) -> Any:
-    tf = import_tensorflow()
-    specs = [tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in inputs.items()]
-    return tf.function(body, input_signature=specs, autograph=False)
-
-
-def _save(path: Path, signatures: Mapping[str, Any], **tracked: Any) -> None:
-    tf = import_tensorflow()
-    module = tf.Module()
-    for name, variable in tracked.items():
-        setattr(module, name, variable)
-    tf.saved_model.save(module, str(path), signatures=dict(signatures))
-
-
-def _tf1_signature(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Any:
-    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
-
-    def info(tensor: Any) -> Any:
-        return TensorInfo(
-            name=tensor.name,
-            dtype=tensor.dtype.as_datatype_enum,
-            tensor_shape=tensor.shape.as_proto(),
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as words:
+        words.write("one\ntwo\n")
+        words.flush()
+        lines = tf.lookup.TextFileInitializer(
+            words.name,
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
         )
-
-    return SignatureDef(
-        inputs={alias: info(tensor) for alias, tensor in inputs.items()},
-        outputs={alias: info(tensor) for alias, tensor in outputs.items()},
-        method_name="tensorflow/serving/predict",
-    )
+        table = tf.lookup.StaticHashTable(lines, -1)
+        signature = function(
+            {"word": spec("string", None)}, lambda word: {"number": table.lookup(word)}
+        )
+        save(path, {"serving_default": signature}, table=table)

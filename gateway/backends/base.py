@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ Tensors = Mapping[str, NDArray[Any]]
 
 RunFunction = Callable[[Tensors], dict[str, NDArray[Any]]]
 """Runs one batch in the calling thread. Raises ServingError, never the framework's own error."""
+
+
+FeatureKind = Literal["float", "int64", "bytes"]
+"""What a feature of a tf.Example holds a list of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class Signature:
     invented input."""
     unbatchable: str = ""
     """Why rows of different requests may not share a run; empty when nothing speaks against it."""
+    features: Mapping[str, FeatureKind] = field(default_factory=dict)
+    """Of a signature whose one string input takes serialized tf.Examples: the features that it
+    parses and whose kind is certain."""
 
 
 class Model(Protocol):

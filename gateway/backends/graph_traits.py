@@ -1,4 +1,5 @@
-"""What a graph does, read from its GraphDef: does a run of these outputs change the model?
+"""What a graph does, read from its GraphDef: which nodes and functions a run of these
+outputs takes part in, and whether they change the model.
 
 Works on proto objects that are passed in; imports no framework.
 """
@@ -6,8 +7,9 @@ Works on proto objects that are passed in; imports no framework.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 NodeDef = Any
@@ -33,11 +35,14 @@ model has learnt or counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Effects:
-    """What the nodes of a function body do by themselves and which functions they call."""
+class Body:
+    """Nodes that run together: those of the graph that a fetch needs, or a function's."""
 
-    writes: bool
+    nodes: Sequence[NodeDef]
+    ops: frozenset[str]
+    """What kinds of nodes there are."""
     calls: frozenset[str]
+    """Functions of the graph that they may call."""
 
 
 class GraphTraits:
@@ -46,17 +51,32 @@ class GraphTraits:
     def __init__(self, graph: GraphDef) -> None:
         self._nodes: Mapping[str, NodeDef] = {node.name: node for node in graph.node}
         self._functions = {f.signature.name: f for f in graph.library.function}
-        self._effects: dict[str, _Effects] = {}
+        self._bodies: dict[str, Body] = {}
 
     def is_stateful(self, fetches: Iterable[str]) -> bool:
         """Whether computing the tensors ``fetches`` (``name:0``) runs an op that writes variables,
         tables, queues or files. Initialisers and restores that no fetch needs do not count."""
-        effects = self._summarise(self._reached(fetches))
-        return effects.writes or self._any_function_writes(effects.calls)
+        return any(map(_writes_state, (op for body in self.bodies(fetches) for op in body.ops)))
+
+    def bodies(self, fetches: Iterable[str]) -> Iterator[Body]:
+        """The nodes of the graph that the tensors ``fetches`` need, then each function that these
+        may call, directly or not."""
+        reached = self._body(list(self._reached(fetches)))
+        yield reached
+        waiting = list(reached.calls)
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            body = self._function(name)
+            yield body
+            waiting.extend(body.calls)
 
     def _reached(self, fetches: Iterable[str]) -> Iterator[NodeDef]:
-        """The nodes that the fetches need, through data and control inputs."""
-        waiting = [_node_name(fetch) for fetch in fetches]
+        """Through data and control inputs."""
+        waiting = [node_name(fetch) for fetch in fetches]
         seen: set[str] = set()
         while waiting:
             name = waiting.pop()
@@ -64,39 +84,26 @@ class GraphTraits:
                 continue
             seen.add(name)
             node = self._nodes[name]
-            waiting.extend(map(_node_name, node.input))
+            waiting.extend(map(node_name, node.input))
             yield node
 
-    def _any_function_writes(self, names: Iterable[str]) -> bool:
-        waiting = list(names)
-        seen: set[str] = set()
-        while waiting:
-            name = waiting.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            effects = self._function_effects(name)
-            if effects.writes:
-                return True
-            waiting.extend(effects.calls)
-        return False
-
-    def _function_effects(self, name: str) -> _Effects:
-        if name not in self._effects:
+    def _function(self, name: str) -> Body:
+        if name not in self._bodies:
             # All nodes of a body count: those with effects run even if no result needs them.
-            self._effects[name] = self._summarise(self._functions[name].node_def)
-        return self._effects[name]
+            self._bodies[name] = self._body(self._functions[name].node_def)
+        return self._bodies[name]
 
-    def _summarise(self, nodes: Iterable[NodeDef]) -> _Effects:
-        writes = False
-        calls: set[str] = set()
-        for node in nodes:
-            writes = writes or _WRITES_STATE.fullmatch(node.op) is not None
-            calls.update(name for name in _called(node) if name in self._functions)
-        return _Effects(writes, frozenset(calls))
+    def _body(self, nodes: Sequence[NodeDef]) -> Body:
+        calls = {name for node in nodes for name in _called(node) if name in self._functions}
+        return Body(nodes, frozenset(node.op for node in nodes), frozenset(calls))
 
 
-def _node_name(reference: str) -> str:
+@cache
+def _writes_state(op: str) -> bool:
+    return _WRITES_STATE.fullmatch(op) is not None
+
+
+def node_name(reference: str) -> str:
     """``^name``, ``name:1`` and ``name`` all refer to the node ``name``."""
     return reference.removeprefix("^").partition(":")[0]
 

@@ -9,15 +9,17 @@ from typing import Any
 
 from gateway.errors import invalid_argument
 
+ConfigProto = Any
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
     """A place that needs its own copy of a model."""
 
-    device: str | None
-    """The framework's name of the device, None for wherever the session puts an operation."""
-    config: Any
-    """ConfigProto of the session."""
+    device: str
+    """The framework's name of the device, empty for wherever the session puts an operation."""
+    config: ConfigProto
+    """Settings of the session."""
 
 
 def cores() -> int:
@@ -36,22 +38,22 @@ def place_of(device: str) -> str:
     return "cpu" if kind == "cpu" else f"gpu:{int(index)}"
 
 
-def placements(tf: Any, devices: Sequence[str]) -> dict[str, Placement]:
-    """The placements that cover ``devices``, by place. Raises ServingError for unknown kinds."""
+def placements(config: ConfigProto, devices: Sequence[str]) -> dict[str, Placement]:
+    """The placements that cover ``devices``, by place, with ``config`` completed for each: numbers
+    of threads that are not set follow from the cores. Raises ServingError for unknown kinds."""
     cpu_devices = sum(place_of(device) == "cpu" for device in devices)
     threads = max(1, cores() // max(1, cpu_devices))
     return {
-        place: _placement(tf, place, threads) for place in dict.fromkeys(map(place_of, devices))
+        place: _placement(config, place, threads) for place in dict.fromkeys(map(place_of, devices))
     }
 
 
-def _placement(tf: Any, place: str, threads: int) -> Placement:
-    config = tf.compat.v1.ConfigProto(
-        allow_soft_placement=True,
-        intra_op_parallelism_threads=threads,
-        inter_op_parallelism_threads=cores(),
-    )
+def _placement(common: ConfigProto, place: str, threads: int) -> Placement:
+    config = type(common)()
+    config.CopyFrom(common)
+    config.intra_op_parallelism_threads = config.intra_op_parallelism_threads or threads
+    config.inter_op_parallelism_threads = config.inter_op_parallelism_threads or cores()
     if place == "cpu":
         config.device_count["GPU"] = 0
-        return Placement(None, config)
+        return Placement("", config)
     return Placement(f"/device:GPU:{place.removeprefix('gpu:')}", config)

@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf import json_format
 from numpy.typing import NDArray
 
-from gateway.backends.base import Signature, TensorSpec
+from gateway.backends.base import FeatureKind, Signature, TensorSpec
 
 SignatureDef = Any
 TensorInfo = Any
@@ -50,8 +50,13 @@ def read_signature(
     *,
     stateful: bool,
     decode: Callable[[TensorProto], NDArray[Any]],
+    features: Mapping[str, FeatureKind] | None = None,
 ) -> Signature:
-    """A signature that ``unsupported`` has nothing against. ``decode`` reads default values."""
+    """A signature that ``unsupported`` has nothing against. ``decode`` reads default values.
+
+    ``features`` are those that its graph parses; they are kept if its one string input can be
+    where they come from.
+    """
     inputs = _specs(definition.inputs)
     outputs = _specs(definition.outputs)
     return Signature(
@@ -62,6 +67,7 @@ def read_signature(
         defaults={a: decode(t) for a, t in definition.defaults.items() if a in inputs},
         stateful=stateful,
         unbatchable=_unbatchable(inputs, outputs, stateful=stateful),
+        features=(features or {}) if sum(s.is_string for s in inputs.values()) == 1 else {},
     )
 
 

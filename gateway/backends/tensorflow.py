@@ -1,14 +1,12 @@
 """TensorFlow SavedModels. The only module that imports tensorflow, and only when it is needed.
 
-A model is loaded by the version 1 loader into a session and called through a callable of that
-session: an order of magnitude faster than the signature functions of ``tf.saved_model.load``, and
-the way TensorFlow Serving does it, so whatever that serves loads here. Declared shapes are not
-enforced, as there.
+A model is loaded into a version 1 session and called through a callable of that session: an order
+of magnitude faster than the signature functions of ``tf.saved_model.load``, and the way TensorFlow
+Serving does it, so whatever that serves loads here. Declared shapes are not enforced, as there.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -17,22 +15,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
 from gateway.backends.base import RunFunction, Signature
-from gateway.backends.graph_rewrites import avoid_onednn_matmul
+from gateway.backends.direct_session import DirectSession
+from gateway.backends.example_features import example_features
 from gateway.backends.graph_traits import GraphTraits
+from gateway.backends.model_session import ModelSession
+from gateway.backends.native_memory import give_back_freed_memory
+from gateway.backends.options import TensorFlowOptions
 from gateway.backends.placements import Placement, cores, place_of, placements
-from gateway.backends.run_function import GraphCall, Wiring, build_run
+from gateway.backends.run_function import Wiring, build_run
+from gateway.backends.saved_model import SavedModel
+from gateway.backends.session_config import configure
 from gateway.backends.signature_defs import metadata, read_signature, tensor_names, unsupported
 from gateway.backends.standard_error import quiet_standard_error
+from gateway.backends.tf_api import TensorFlowApi
 from gateway.backends.tf_errors import load_error
 from gateway.errors import Code, ServingError, invalid_argument, not_found
 
-logger = logging.getLogger(__name__)
-
-SERVING_TAGS = ["serve"]
-"""Tags of the graph to load, as TF Serving's default."""
+_XLA_CPU_FLAG = "--tf_xla_cpu_global_jit"
 
 _import_lock = threading.Lock()
 
@@ -53,22 +53,47 @@ def import_tensorflow() -> Any:
         return sys.modules["tensorflow"]
 
 
+def tensorflow_api() -> TensorFlowApi:
+    """What other modules need of TensorFlow."""
+    tf = import_tensorflow()
+    from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, saved_model_pb2
+    from tensorflow.python.client import pywrap_tf_session
+    from tensorflow.python.framework import ops
+    from tensorflow.python.saved_model import loader_impl
+
+    return TensorFlowApi(
+        tf, config_pb2, meta_graph_pb2, saved_model_pb2, loader_impl, ops, pywrap_tf_session
+    )
+
+
+def _let_xla_compile_for_cpus() -> None:
+    """A session's own settings decide about GPUs only; TensorFlow reads this at its first run."""
+    flags = os.environ.get("TF_XLA_FLAGS", "").split()
+    if _XLA_CPU_FLAG not in flags:
+        os.environ["TF_XLA_FLAGS"] = " ".join([*flags, _XLA_CPU_FLAG])
+
+
 class TensorFlowBackend:
-    """Loads SavedModels. Creating one imports TensorFlow."""
+    """Loads SavedModels, on several threads at once if need be. Creating one imports TensorFlow;
+    raises ServingError for options that cannot be had."""
 
     use_callables: ClassVar[bool] = True
-    """Whether runs take the fast, non-public way into a session where it exists. A run that goes
-    the public way costs about 0.1 ms more and enforces declared shapes."""
+    """Whether models are loaded and run the fast, non-public way where it exists."""
 
-    def __init__(self) -> None:
-        self._tf = import_tensorflow()
+    def __init__(self, options: TensorFlowOptions | None = None) -> None:
+        self._options = options or TensorFlowOptions()
+        if self._options.xla_cpu:
+            _let_xla_compile_for_cpus()
+        self._api = tensorflow_api()
+        self._config = self._api.config_pb2.ConfigProto()
+        configure(self._config, self._options)
 
     @property
     def description(self) -> str:
-        return f"TensorFlow {self._tf.__version__}"
+        return f"TensorFlow {self._api.tf.__version__}"
 
     def devices(self) -> Sequence[str]:
-        gpus = self._tf.config.list_physical_devices("GPU")
+        gpus = self._api.tf.config.list_physical_devices("GPU")
         return (
             *(f"gpu:{i}" for i in range(len(gpus))),
             *(f"cpu:{i}" for i in range(cores())),
@@ -77,39 +102,47 @@ class TensorFlowBackend:
     def load(self, path: Path, devices: Sequence[str]) -> TensorFlowModel:
         """Load for ``devices``; all of ``cpu:*`` share one copy of the variables, which is run
         from several threads at once. The first load of a process settles how many threads an
-        operation may use: the cores, divided among the CPU devices."""
-        places = placements(self._tf, devices)
+        operation may use.
+
+        Raises ServingError: FAILED_PRECONDITION for a folder that lacks files, DATA_LOSS for
+        damaged ones.
+        """
+        places = placements(self._config, devices)
         try:
-            return TensorFlowModel(self._tf, path, places, use_callables=self.use_callables)
-        except Exception as error:
-            raise load_error(error) from error
+            return self._load(path, places)
+        except Exception as error:  # noqa: BLE001 - whatever a damaged model makes TensorFlow raise
+            told = load_error(error)
+        # A new error: the traceback of the first would keep the half-loaded model alive.
+        raise ServingError(told.code, told.message)
+
+    def _load(self, path: Path, places: Mapping[str, Placement]) -> TensorFlowModel:
+        model = SavedModel(self._api, path, self._options.tags)
+        direct = self.use_callables and DirectSession.is_supported(self._api)
+        return TensorFlowModel(self._api, model, places, direct=direct)
 
 
 class TensorFlowModel:
-    """A loaded SavedModel. ``close`` gives variables back to TensorFlow's own pools once the run
-    functions are gone too; the Python graph is left to the garbage collector."""
+    """A loaded SavedModel. ``close`` gives its memory back at once."""
 
     def __init__(
-        self, tf: Any, path: Path, places: Mapping[str, Placement], *, use_callables: bool
+        self,
+        api: TensorFlowApi,
+        model: SavedModel,
+        places: Mapping[str, Placement],
+        *,
+        direct: bool,
     ) -> None:
-        from tensorflow.python.saved_model.loader_impl import SavedModelLoader
-
-        loader = SavedModelLoader(str(path))
-        graph = loader.get_meta_graph_def_from_tags(SERVING_TAGS)
-        if rewritten := avoid_onednn_matmul(graph):
-            logger.debug("BatchMatMul nodes kept from oneDNN: %d", rewritten)
-        self.metadata: Mapping[str, Any] = metadata(graph.signature_def)
-        self.signatures = _signatures(tf, graph)
-        self._refused = {n: r for n, d in graph.signature_def.items() if (r := unsupported(d))}
-        self._copies: dict[str, _Copy] = {}
+        definitions = model.meta_graph.signature_def
+        self.metadata: Mapping[str, Any] = metadata(definitions)
+        self.signatures = _signatures(api.tf, model.meta_graph)
+        self._refused = {n: r for n, d in definitions.items() if (r := unsupported(d))}
+        self._copies: dict[str, ModelSession] = {}
         self._runs: dict[str, dict[str, RunFunction]] = {}
-        wirings = {name: _wiring(graph.signature_def[name]) for name in self.signatures}
+        wirings = {name: _wiring(definitions[name]) for name in self.signatures}
         try:
             for place, placement in places.items():
-                copy = self._copies[place] = _Copy(tf, loader, placement)
-                self._runs[place] = _runs(
-                    copy, self.signatures, wirings, use_callables=use_callables
-                )
+                session = self._copies[place] = model.open_session(placement, direct=direct)
+                self._runs[place] = _runs(session, self.signatures, wirings)
         except BaseException:
             self.close()
             raise
@@ -133,82 +166,27 @@ class TensorFlowModel:
         for copy in self._copies.values():
             copy.close()
         self._copies.clear()
+        give_back_freed_memory()
 
 
-class _Copy:
-    """One copy of a model: a graph and a session with its variables and tables."""
-
-    def __init__(self, tf: Any, loader: Any, placement: Placement) -> None:
-        self._op_error = tf.errors.OpError
-        self._graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=self._graph, config=placement.config)
-        with self._graph.as_default(), self._graph.device(placement.device):
-            saver, _ = loader.load_graph(self._graph, SERVING_TAGS, clear_devices=True)
-        loader.restore_variables(self._session, saver)
-        loader.run_init_ops(self._session, SERVING_TAGS)
-        self._graph.finalize()
-
-    def call(self, wiring: Wiring, *, use_callables: bool) -> GraphCall:
-        """What feeds and fetches the tensors of ``wiring``, in the calling thread."""
-        if use_callables:
-            try:
-                return self._direct_call(wiring)
-            except (AttributeError, self._op_error) as error:
-                logger.debug("the session makes no callable", exc_info=error)
-        return self._public_call(wiring)
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _direct_call(self, wiring: Wiring) -> GraphCall:
-        from tensorflow.core.protobuf.config_pb2 import CallableOptions, RunOptions
-
-        options = CallableOptions(
-            feed=wiring.feeds.values(),
-            fetch=wiring.fetched_tensors,
-            # In the calling thread: no hand-over, and its CPU time is the run's.
-            run_options=RunOptions(inter_op_thread_pool=-1),
-        )
-        call: GraphCall = self._session._make_callable_from_options(options)
-        return call
-
-    def _public_call(self, wiring: Wiring) -> GraphCall:
-        fed = {alias: self._graph.get_tensor_by_name(name) for alias, name in wiring.feeds.items()}
-        run = self._session.make_callable(list(wiring.fetched_tensors), list(fed.values()))
-
-        def call(*arrays: Any) -> Sequence[Any]:
-            for (alias, tensor), array in zip(fed.items(), arrays, strict=True):
-                _check_feed(alias, tensor, array)
-            values: Sequence[Any] = run(*arrays)
-            return values
-
-        return call
-
-
-def _check_feed(alias: str, tensor: Any, array: NDArray[Any]) -> None:
-    """Session.run would convert dtypes, and refuses shapes with the names of the graph."""
-    if array.dtype != tensor.dtype.base_dtype.as_numpy_dtype:
-        raise invalid_argument(f'input "{alias}" must be {tensor.dtype.name}')
-    if not tensor.shape.is_compatible_with(array.shape):
-        declared = ["?" if size is None else size for size in tensor.shape]
-        raise invalid_argument(
-            f'input "{alias}" must have the shape [{", ".join(map(str, declared))}], '
-            f"got {list(array.shape)}"
-        )
-
-
-def _signatures(tf: Any, graph: Any) -> dict[str, Signature]:
-    traits = GraphTraits(graph.graph_def)
+def _signatures(tf: Any, meta_graph: Any) -> dict[str, Signature]:
+    traits = GraphTraits(meta_graph.graph_def)
     return {
-        name: read_signature(
-            name,
-            definition,
-            stateful=traits.is_stateful(tensor_names(definition.outputs).values()),
-            decode=tf.make_ndarray,
-        )
-        for name, definition in sorted(graph.signature_def.items())
+        name: _signature(tf, traits, name, definition)
+        for name, definition in sorted(meta_graph.signature_def.items())
         if not unsupported(definition)
     }
+
+
+def _signature(tf: Any, traits: GraphTraits, name: str, definition: Any) -> Signature:
+    fetches = tensor_names(definition.outputs).values()
+    return read_signature(
+        name,
+        definition,
+        stateful=traits.is_stateful(fetches),
+        decode=tf.make_ndarray,
+        features=example_features(traits, fetches),
+    )
 
 
 def _wiring(definition: Any) -> Wiring:
@@ -216,19 +194,10 @@ def _wiring(definition: Any) -> Wiring:
 
 
 def _runs(
-    copy: _Copy,
-    signatures: Mapping[str, Signature],
-    wirings: Mapping[str, Wiring],
-    *,
-    use_callables: bool,
+    session: ModelSession, signatures: Mapping[str, Signature], wirings: Mapping[str, Wiring]
 ) -> dict[str, RunFunction]:
     changes = any(signature.stateful for signature in signatures.values())
     return {
-        name: build_run(
-            signature,
-            wirings[name],
-            copy.call(wirings[name], use_callables=use_callables),
-            copy_outputs=changes,
-        )
+        name: build_run(signature, wirings[name], session.call(wirings[name]), copy_outputs=changes)
         for name, signature in signatures.items()
     }

@@ -79,16 +79,13 @@ def serving_error(error: Exception) -> ServingError:
 
 
 _LOAD_FAILURES = (
-    (r"SavedModel file does not exist", Code.NOT_FOUND, "it has no saved_model.pb"),
-    (r"Cannot parse file", Code.DATA_LOSS, "its saved_model.pb is damaged"),
     (
-        r"associated with tags .* could not be found",
-        Code.FAILED_PRECONDITION,
-        'it has no graph with the tag "serve"',
+        r"not a valid checkpoint|Read less bytes than requested|file is too short to be an sstable",
+        Code.DATA_LOSS,
+        "its variables are damaged",
     ),
-    (r"not a valid checkpoint", Code.DATA_LOSS, "its variables are missing or incomplete"),
     (
-        r"Op type not registered '(\w+)'",
+        r"Op type not registered '([^']+)'",
         Code.UNIMPLEMENTED,
         r"its graph uses the op \1, which this TensorFlow does not have",
     ),
@@ -103,13 +100,19 @@ def load_error(error: Exception) -> ServingError:
     text = _text(error)
     for pattern, code, reason in _LOAD_FAILURES:
         if match := re.search(pattern, text):
-            return _not_loaded(code, match.expand(reason))
-    if (code_of_error := _canonical_code(error)) is not None:
-        return _not_loaded(code_of_error, client_message(text))
-    return _not_loaded(Code.INTERNAL, f"{type(error).__name__} (details in the debug log)")
+            return not_loaded(code, match.expand(reason))
+    if isinstance(error, UnicodeDecodeError):
+        return not_loaded(Code.DATA_LOSS, "its saved_model.pb is damaged")
+    code_of_error = _canonical_code(error)
+    if code_of_error is Code.DATA_LOSS:  # only checkpoints have checksums
+        return not_loaded(code_of_error, "its variables are damaged")
+    if code_of_error is not None:
+        return not_loaded(code_of_error, client_message(text))
+    return not_loaded(Code.INTERNAL, f"{type(error).__name__} (details in the debug log)")
 
 
-def _not_loaded(code: Code, reason: str) -> ServingError:
+def not_loaded(code: Code, reason: str) -> ServingError:
+    """A SavedModel does not load, for ``reason``."""
     return ServingError(code, f"the SavedModel cannot be loaded: {reason}")
 
 

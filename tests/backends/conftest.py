@@ -63,6 +63,6 @@ def load(any_backend: TensorFlowBackend, export: Export) -> Iterator[Load]:
 @pytest.fixture
 def meta_graph(export: Export) -> Callable[[Exporter], Any]:
     """Gives the MetaGraphDef of an exported model."""
-    from tests.saved_models import read_meta_graph
+    from tests.saved_model_edits import read_meta_graph
 
     return lambda exporter: read_meta_graph(export(exporter))

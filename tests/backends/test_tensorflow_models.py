@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
+import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gateway.backends.placements import Placement
-from gateway.backends.tensorflow import TensorFlowBackend, TensorFlowModel, import_tensorflow
+from gateway.backends.placements import Placement, place_of
+from gateway.backends.saved_model import SavedModel
+from gateway.backends.tensorflow import (
+    TensorFlowBackend,
+    TensorFlowModel,
+    import_tensorflow,
+    tensorflow_api,
+)
 from gateway.errors import Code, ServingError
 from tests import saved_models
 from tests.backends.conftest import Export, Load
+from tests.saved_model_edits import edit
 
 pytestmark = pytest.mark.tf
 
@@ -175,19 +183,18 @@ def test_devices_that_do_not_exist_are_refused(
         backend.load(export(saved_models.half_plus_two), [device])
 
 
-def test_a_placement_puts_the_graph_on_its_device(export: Export) -> None:
-    tf = import_tensorflow()
-    config = tf.compat.v1.ConfigProto(device_count={"CPU": 2}, allow_soft_placement=True)
-    model = TensorFlowModel(
-        tf,
-        export(saved_models.half_plus_two),
-        {"gpu:3": Placement("/device:CPU:1", config)},
-        use_callables=True,
-    )
-    run = model.runner("serving_default", "gpu:3")
-    assert run({"x": X})["y"].tolist() == [2.5, 3, 4.5]
-    operations = model._copies["gpu:3"]._graph.get_operations()
-    assert {operation.device for operation in operations} == {"/device:CPU:1"}
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_placement_puts_the_graph_on_its_device(export: Export, direct: bool) -> None:
+    api = tensorflow_api()
+    config = api.config_pb2.ConfigProto(device_count={"CPU": 2}, allow_soft_placement=True)
+    places = {"gpu:3": Placement("/device:CPU:1", config), "cpu": Placement("", config)}
+    saved_model = SavedModel(api, export(saved_models.half_plus_two), ["serve"])
+    model = TensorFlowModel(api, saved_model, places, direct=direct)
+    for device, expected in (("gpu:3", {"/device:CPU:1"}), ("cpu:0", {""})):
+        run = model.runner("serving_default", device)
+        assert run({"x": X})["y"].tolist() == [2.5, 3, 4.5]
+        graph: Any = model._copies[place_of(device)]
+        assert {node.device for node in graph._graph.as_graph_def().node} == expected
     model.close()
 
 
@@ -196,10 +203,48 @@ def test_a_closed_model_runs_no_more(load: Load) -> None:
     run = model.runner("serving_default", "cpu:0")
     model.close()
     model.close()
-    with pytest.raises(ServingError):
+    with pytest.raises(ServingError, match="the model version has been unloaded") as caught:
         run({"x": X})
-    with pytest.raises(ServingError):
+    assert caught.value.code is Code.UNAVAILABLE
+    with pytest.raises(ServingError, match="not loaded for device"):
         model.runner("serving_default", "cpu:0")
+
+
+def test_a_signature_that_cannot_be_compiled_does_not_keep_others_from_running(
+    backend: TensorFlowBackend, export: Export, tmp_path: Path
+) -> None:
+    path = tmp_path / "1"
+    shutil.copytree(export(saved_models.half_plus_two), path)
+
+    def add_signature(graph: Any) -> None:
+        bad = graph.signature_def["bad"]
+        bad.CopyFrom(graph.signature_def["serving_default"])
+        bad.outputs["y"].name = "nothing:0"
+
+    edit(path, add_signature)
+    model = backend.load(path, ["cpu:0"])
+    assert model.runner("serving_default", "cpu:0")({"x": X})["y"].tolist() == [2.5, 3, 4.5]
+    with pytest.raises(ServingError, match=r"nothing:0, .* was not found"):
+        model.runner("bad", "cpu:0")({"x": X})
+    model.close()
+
+
+def test_models_are_loaded_on_several_threads_at_once(
+    any_backend: TensorFlowBackend, export: Export
+) -> None:
+    exporters = [saved_models.half_plus_two, saved_models.tf1_export] * 3
+    paths = [export(exporter) for exporter in exporters]
+    start = threading.Barrier(len(paths))
+
+    def load_and_run(path: Path) -> list[float]:
+        start.wait()
+        model = any_backend.load(path, ["cpu:0"])
+        answer = model.runner("serving_default", "cpu:0")({"x": X})["y"]
+        model.close()
+        return [float(value) for value in answer]
+
+    with ThreadPoolExecutor(len(paths)) as threads:
+        assert list(threads.map(load_and_run, paths)) == [[2.5, 3, 4.5]] * len(paths)
 
 
 def test_loading_leaves_the_default_graph_empty(load: Load) -> None:
@@ -227,20 +272,3 @@ def test_without_the_private_call_the_public_one_is_taken(
     with pytest.raises(ServingError, match="must have the shape"):  # only Session.run says so
         run({"x": X.reshape(3, 1)})
     model.close()
-
-
-def test_a_closed_model_leaves_nothing_behind(backend: TensorFlowBackend, export: Export) -> None:
-    def graphs() -> list[weakref.ref[Any]]:
-        gc.collect()
-        graph_class = import_tensorflow().Graph
-        return [weakref.ref(item) for item in gc.get_objects() if isinstance(item, graph_class)]
-
-    path = export(saved_models.counter)
-    earlier = graphs()
-    model = backend.load(path, ["cpu:0"])
-    model.runner("serving_default", "cpu:0")({"x": np.int64([1])})
-    own = [graph for graph in graphs() if graph not in earlier]
-    assert own
-    model.close()
-    gc.collect()
-    assert not any(graph() for graph in own)

@@ -145,11 +145,14 @@ def test_our_own_errors_pass_through() -> None:
     ("error", "code", "reason"),
     [
         (
-            OSError(
-                "SavedModel file does not exist at: /srv/m/1/{saved_model.pbtxt|saved_model.pb}"
-            ),
-            Code.NOT_FOUND,
-            "it has no saved_model.pb",
+            FakeOpError("block checksum mismatch", 15),
+            Code.DATA_LOSS,
+            "its variables are damaged",
+        ),
+        (
+            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+            Code.DATA_LOSS,
+            "its saved_model.pb is damaged",
         ),
         (
             FakeOpError("/srv/m/variables.data-00000-of-00001; No such file or directory", 2),
