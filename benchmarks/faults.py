@@ -27,7 +27,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import ratios, table, write_json
 
 DESCRIPTION = (
-    "A broken version, one that is copied for ever, a vanished base path, and a good version that "
+    "Broken versions, one that is copied for ever, a vanished base path, and a good version that "
     "loads: the latency of another model, each time against the stretch right before it."
 )
 SPARE = 1_000_000
@@ -44,11 +44,17 @@ async def no_fault(served: Path, good: Path, number: int) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def broken_version(served: Path, good: Path, number: int) -> AsyncIterator[None]:
+async def cut_version(served: Path, good: Path, number: int) -> AsyncIterator[None]:
     """A new version with half of its variables, which is tried again and again."""
-    version = await asyncio.to_thread(_copy, good, served, SPARE + number)
-    data = version / "variables" / "variables.data-00000-of-00001"
-    os.truncate(data, data.stat().st_size // 2)
+    version = await asyncio.to_thread(_copy, good, served, SPARE + number, _cut)
+    yield
+    shutil.rmtree(version)
+
+
+@asynccontextmanager
+async def damaged_version(served: Path, good: Path, number: int) -> AsyncIterator[None]:
+    """A new version with wrong bytes in its variables, which only the framework notices."""
+    version = await asyncio.to_thread(_copy, good, served, SPARE + number, _overwrite)
     yield
     shutil.rmtree(version)
 
@@ -84,7 +90,8 @@ async def good_version(served: Path, good: Path, number: int) -> AsyncIterator[N
 
 FAULTS: dict[str, Fault] = {
     "nothing": no_fault,
-    "a broken version": broken_version,
+    "a cut-off version": cut_version,
+    "a damaged version": damaged_version,
     "a half-copied version": half_copied,
     "a vanished base path": vanished_base_path,
     "a good version": good_version,
@@ -100,9 +107,24 @@ class Stretch:
     meanwhile: Latency
 
 
-def _copy(good: Path, served: Path, version: int) -> Path:
+def _leave(data: Path) -> None:
+    """Change nothing."""
+
+
+def _cut(data: Path) -> None:
+    os.truncate(data, data.stat().st_size // 2)
+
+
+def _overwrite(data: Path) -> None:
+    with data.open("r+b") as content:
+        content.seek(-100, os.SEEK_END)
+        content.write(b"damage")
+
+
+def _copy(good: Path, served: Path, version: int, damage: Callable[[Path], None] = _leave) -> Path:
     hidden = served / f".{version}"
     shutil.copytree(good, hidden)
+    damage(hidden / "variables" / "variables.data-00000-of-00001")
     return hidden.rename(served / str(version))
 
 
@@ -190,8 +212,7 @@ def main() -> int:
         export_versions(folder / "good", 1, options.megabytes)
         shutil.copytree(good, served / "1")
         export_versions(folder / STEADY, 1, 0.1)
-        flags = ["--load_retry_interval_micros=500000", "--max_num_load_retries=100"]
-        with lifecycle_server(folder, options.poll, flags) as server:
+        with lifecycle_server(folder, options.poll) as server:
             stretches, faults = uvloop.run(run(server, served, good, options))
     print("Latency of the other model in ms, medians over the rounds:")
     print(show(stretches))

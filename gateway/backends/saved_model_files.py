@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from gateway.backends.checkpoint_index import needed_bytes
 from gateway.errors import Code, ServingError
 
 MANIFEST = "MANIFEST.sha256"
@@ -25,9 +26,12 @@ def missing_files(path: Path) -> str:
     """What a SavedModel in the folder ``path`` lacks, in a few words; empty when it is complete.
 
     Tells a folder that is still being copied: no graph, an index without all of its data files,
-    data files without their index. Whether the graph needs variables at all is not known here.
+    data files without their index or shorter than it says. Whether the graph needs variables at all
+    is not known here.
     """
-    return _graph_fault(_sizes(path)) or _variables_fault(_sizes(path / "variables"))
+    variables = path / "variables"
+    sizes = _sizes(variables)
+    return _graph_fault(_sizes(path)) or _variables_fault(sizes) or _short_shard(variables, sizes)
 
 
 def has_variables(path: Path) -> bool:
@@ -81,6 +85,23 @@ def _variables_fault(sizes: Mapping[str, int]) -> str:
     missing = [next(_missing_shards(shards, total), "") for total in {of for _, of in shards}]
     # Files of an earlier, otherwise sharded export may lie about: one whole set is enough.
     return "" if "" in missing else f"variables/{min(missing)} is missing"
+
+
+def _short_shard(variables: Path, sizes: Mapping[str, int]) -> str:
+    """A data file of the right name that is still growing, or was cut off."""
+    totals = {match[2] for name in sizes if (match := _SHARD.fullmatch(name))}
+    if _INDEX not in sizes or len(totals) != 1:
+        return ""
+    try:
+        needed = needed_bytes((variables / _INDEX).read_bytes())
+    except (OSError, ValueError):
+        return ""  # TensorFlow will say what is wrong with it
+    (total,) = totals
+    for shard, size in sorted(needed.items()):
+        name = f"variables.data-{shard:05}-of-{total}"
+        if sizes.get(name, 0) < size:
+            return f"variables/{name} has {sizes.get(name, 0)} of {size} bytes"
+    return ""
 
 
 def _missing_shards(shards: list[tuple[str, ...]], total: str) -> Iterator[str]:

@@ -27,12 +27,12 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
     """
     position = start
     while position < end:
-        tag, value = _varint(data, position)
+        tag, value = varint(data, position)
         wire_type = tag & 7
         if wire_type == _VARINT:
-            _, after = _varint(data, value)
+            _, after = varint(data, value)
         elif wire_type == _BYTES:
-            length, value = _varint(data, value)
+            length, value = varint(data, value)
             after = value + length
         elif wire_type in (_FIXED64, _FIXED32):
             after = value + (8 if wire_type == _FIXED64 else 4)
@@ -57,7 +57,7 @@ def _encoded(number: int) -> bytes:
     return bytes([*encoded, number])
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes, position: int) -> tuple[int, int]:
     """The number at ``position`` and where it ends."""
     result = 0
     for shift in range(0, 70, 7):

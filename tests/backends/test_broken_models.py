@@ -28,6 +28,7 @@ NOT_LOADED = "the SavedModel cannot be loaded: "
 NO_VARIABLES = "incomplete: its variables are missing"
 DAMAGED_GRAPH = NOT_LOADED + "its saved_model.pb is damaged"
 DAMAGED_VARIABLES = NOT_LOADED + "its variables are damaged"
+SHARD, SIZE = "variables/variables.data-00000-of-00001", "217 bytes"
 OTHER_TAG = NOT_LOADED + 'it has no graph with the tag "serve"'
 UNKNOWN_OP = NOT_LOADED + "its graph uses the op NoSuchOp, which this TensorFlow does not have"
 
@@ -123,8 +124,8 @@ DAMAGES: dict[str, tuple[Damage, Code, str]] = {
     "cut index": (cut(index, 5), Code.DATA_LOSS, DAMAGED_VARIABLES),
     "zeroed index": (zero(index), Code.DATA_LOSS, DAMAGED_VARIABLES),
     "flipped index": (flip(index, 20), Code.DATA_LOSS, DAMAGED_VARIABLES),
-    "empty data": (cut(data, 0), Code.DATA_LOSS, DAMAGED_VARIABLES),
-    "cut data": (cut(data, 5), Code.DATA_LOSS, DAMAGED_VARIABLES),
+    "empty data": (cut(data, 0), Code.FAILED_PRECONDITION, f"incomplete: {SHARD} has 0 of {SIZE}"),
+    "cut data": (cut(data, 5), Code.FAILED_PRECONDITION, f"incomplete: {SHARD} has 5 of {SIZE}"),
     "zeroed data": (zero(data), Code.DATA_LOSS, DAMAGED_VARIABLES),
     "flipped data": (flip(data, 2), Code.DATA_LOSS, DAMAGED_VARIABLES),
     "another tag": (
