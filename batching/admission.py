@@ -58,9 +58,10 @@ def refusal(
 
     ``time_left`` is in seconds, to the request's deadline.
     """
-    if backlog.rows + rows > policy.max_queue_rows:
+    if _is_full(backlog, rows, policy.max_queue_rows):
         retry_after = predicted_wait(backlog, 0, policy, latency, executors)
-        message = f"{backlog.rows} rows wait already; at most {policy.max_queue_rows} may"
+        waiting = f"{backlog.items} requests" if backlog.single else f"{backlog.rows} rows"
+        message = f"{waiting} wait already; at most {policy.max_queue_rows} may"
         return Refusal(DropReason.FULL, QueueFull(message, retry_after=retry_after))
     budget = policy.queue_budget if policy.queue_budget < time_left else time_left
     if budget == math.inf:
@@ -73,3 +74,10 @@ def refusal(
         f"({backlog.rows} rows wait)"
     )
     return Refusal(DropReason.OVERLOAD, QueueFull(message, retry_after=wait - budget))
+
+
+def _is_full(backlog: Backlog, rows: int, limit: int) -> bool:
+    """Whether there is no room behind the backlog. Where nothing waits there always is."""
+    if backlog.single:
+        return backlog.items >= limit
+    return backlog.rows > 0 and backlog.rows + rows > limit

@@ -248,7 +248,7 @@ class Batcher:
             self._answers.refused(DropReason.EXPIRED, rows)
             return DeadlineExceeded("the deadline had passed on arrival")
         self._answers.refused(DropReason.TOO_LARGE, rows)
-        return ItemTooLarge(rows, self._most_rows)
+        return ItemTooLarge(rows, self.policy.max_batch_size)
 
     def _admit(self, rows: int, time_left: float) -> None:
         queue = self._queue

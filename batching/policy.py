@@ -102,6 +102,8 @@ class BatchPolicy:
     """How old the oldest row may grow while a device is free and the batch is not full.
     0 takes what is there, which is also the fastest (no timer won in open-loop simulation)."""
     max_queue_rows: int = 4096
+    """Most rows that wait; where items run by themselves, most items. An item that finds nothing
+    waiting is taken however many rows it has."""
     queue_budget: float = math.inf
     """An item is refused when its predicted wait passes this or the time to its deadline."""
     allowed_batch_sizes: tuple[int, ...] = ()
@@ -141,9 +143,9 @@ class BatchPolicy:
             )
 
     @property
-    def max_item_rows(self) -> int:
-        """The most rows that one item may have."""
-        return self.max_queue_rows if self.split or not self.enabled else self.max_batch_size
+    def max_item_rows(self) -> float:
+        """The most rows that one item may have; inf unless it has to fit into one batch."""
+        return math.inf if self.split or not self.enabled else self.max_batch_size
 
     def round_up(self, rows: int) -> int:
         """The allowed batch size that holds ``rows`` rows."""

@@ -67,8 +67,14 @@ def read_signature(
         defaults={a: decode(t) for a, t in definition.defaults.items() if a in inputs},
         stateful=stateful,
         unbatchable=_unbatchable(inputs, outputs, stateful=stateful),
-        features=(features or {}) if sum(s.is_string for s in inputs.values()) == 1 else {},
+        features=(features or {}) if _takes_examples(inputs) else {},
     )
+
+
+def _takes_examples(inputs: Mapping[str, TensorSpec]) -> bool:
+    """One input that can be records. A lone one may be declared otherwise than its placeholder
+    (TF Serving's own half_plus_three declares a float)."""
+    return len(inputs) == 1 or sum(spec.is_string for spec in inputs.values()) == 1
 
 
 def unsupported(definition: SignatureDef) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.backends.base import Signature, Tensors, TensorSpec
-from gateway.codecs.json_text import type_label
 from gateway.codecs.json_write import write_array, write_rows
 from gateway.errors import Code, ServingError, invalid_argument
 
@@ -156,15 +155,12 @@ def _check_one_input(signature: Signature) -> None:
 
 
 def _check_input_name(signature: Signature, kind: str) -> None:
+    """The declared dtype is left to the run: TF Serving does not look at it, and there are exports
+    that declare floats where their graph parses examples."""
     if INPUTS not in signature.inputs:
         raise _misnamed(
             f'No {kind} inputs found in SignatureDef: expected "{INPUTS}",'
             f" got {_names(signature.inputs)}"
-        )
-    spec = signature.inputs[INPUTS]
-    if not spec.is_string:
-        raise invalid_argument(
-            f'Input "{INPUTS}" takes {type_label(spec)}, not serialized tf.Examples'
         )
 
 

@@ -38,7 +38,9 @@ class BatchSettings(Frozen):
         "there as soon as a device is free.",
     )
     max_queue_rows: Count = Field(
-        default=4096, description="Most rows waiting for a device, per queue."
+        default=4096,
+        description="Most rows waiting for a device, per queue; where requests are not batched, "
+        "most requests.",
     )
     queue_budget_ms: Milliseconds = Field(
         default=0.0,

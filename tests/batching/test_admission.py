@@ -56,6 +56,21 @@ async def test_row_bound(deadline: float) -> None:
     assert ItemDropped(DropReason.FULL, 2, 0.0) in bench.events
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_an_item_of_any_size_is_taken_where_nothing_waits(enabled: bool) -> None:
+    bench = await busy(BatchPolicy(max_batch_size=4, max_queue_rows=6, enabled=enabled))
+    large = bench.submit(*range(100))
+    await bench.finish_all()
+    assert large.result()["y"].tolist() == [2.0 * n for n in range(100)]
+
+
+async def test_items_that_run_by_themselves_count_as_one_each() -> None:
+    bench = await busy(BatchPolicy(max_batch_size=2, max_queue_rows=2, enabled=False))
+    assert bench.submit(*range(10))
+    assert bench.submit(*range(10))
+    assert str(refused(bench, 1)) == "2 requests wait already; at most 2 may"
+
+
 async def test_rows_that_run_do_not_count_as_waiting() -> None:
     bench = await busy(BatchPolicy(max_batch_size=4, max_queue_rows=4))
     bench.submit(1, 2, 3, 4)
@@ -118,24 +133,16 @@ async def test_an_empty_queue_refuses_nothing(rows: int) -> None:
     assert bench.submit(*range(rows), deadline=bench.clock.now() + 1e-6)
 
 
-@pytest.mark.parametrize(
-    ("policy", "rows"),
-    [
-        (BatchPolicy(max_batch_size=4, max_queue_rows=8), 8),
-        (BatchPolicy(max_batch_size=4, max_queue_rows=8, split=False), 4),
-        (BatchPolicy(max_batch_size=4, max_queue_rows=8, enabled=False), 8),
-    ],
-)
-async def test_item_too_large(policy: BatchPolicy, rows: int) -> None:
-    bench = Bench(policy)
+async def test_item_too_large() -> None:
+    bench = Bench(BatchPolicy(max_batch_size=4, max_queue_rows=8, split=False))
     with pytest.raises(ItemTooLarge) as refused:
-        bench.submit(*range(rows + 1))
-    assert (refused.value.rows, refused.value.limit) == (rows + 1, rows)
-    assert str(refused.value) == f"{rows + 1} rows in one request; at most {rows} are allowed"
-    assert bench.events == [ItemDropped(DropReason.TOO_LARGE, rows + 1, 0.0)]
-    fits: Item = bench.submit(*range(rows))
+        bench.submit(*range(5))
+    assert (refused.value.rows, refused.value.limit) == (5, 4)
+    assert str(refused.value) == "5 rows in one request; at most 4 are allowed"
+    assert bench.events == [ItemDropped(DropReason.TOO_LARGE, 5, 0.0)]
+    fits: Item = bench.submit(*range(4))
     await bench.finish_all()
-    assert len(fits.result()["y"]) == rows
+    assert len(fits.result()["y"]) == 4
 
 
 @pytest.mark.parametrize(

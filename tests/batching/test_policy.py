@@ -107,13 +107,13 @@ def test_the_limits_themselves_are_allowed(policy: BatchPolicy) -> None:
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
-        (BatchPolicy(max_batch_size=4, max_queue_rows=100), 100),
-        (BatchPolicy(max_batch_size=4, max_queue_rows=100, split=False), 4),
-        (BatchPolicy(max_batch_size=4, max_queue_rows=100, enabled=False), 100),
-        (BatchPolicy(max_batch_size=4, max_queue_rows=100, enabled=False, split=False), 100),
+        (BatchPolicy(max_batch_size=4), math.inf),
+        (BatchPolicy(max_batch_size=4, split=False), 4),
+        (BatchPolicy(max_batch_size=4, enabled=False), math.inf),
+        (BatchPolicy(max_batch_size=4, enabled=False, split=False), math.inf),
     ],
 )
-def test_max_item_rows(policy: BatchPolicy, expected: int) -> None:
+def test_max_item_rows(policy: BatchPolicy, expected: float) -> None:
     assert policy.max_item_rows == expected
 
 

@@ -148,8 +148,16 @@ async def test_a_signature_without_inputs(client: Client) -> None:
     await mistake(client, "none", {"inputs": [1]}, "no inputs")
 
 
-async def test_too_many_rows(client: Client) -> None:
-    await mistake(client, "one", {"instances": [1] * 41}, "41 rows", "at most 40")
+async def test_more_rows_than_may_wait_are_no_mistake(client: Client) -> None:
+    answer = await client.predict("one", {"instances": [1] * 41})
+    assert answer.json == {"predictions": [2.0] * 41}
+
+
+async def test_more_rows_than_a_batch_without_splitting(tmp_path: Path) -> None:
+    async with serving_fakes(
+        tmp_path, {"one": FakeSignature()}, max_batch_size=4, split_large_requests=False
+    ) as client:
+        await mistake(client, "one", {"instances": [1] * 5}, "5 rows", "at most 4")
 
 
 async def test_long_values_are_quoted_in_part(client: Client) -> None:
