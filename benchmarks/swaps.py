@@ -36,6 +36,8 @@ DESCRIPTION = (
     "Counts failed requests, answers of two versions, and answers out of order; measures memory, "
     "and the latency of another model before and meanwhile."
 )
+STRETCH_SECONDS = 2.0
+"""Of the other model's load, over and over until the swaps are done."""
 WARM_UP_SWAPS = 10
 """Left out of the memory's slope: allocators and caches fill up first."""
 
@@ -86,12 +88,12 @@ async def swap_under_load(
     traffic = steady_traffic(model_url(server, STEADY))
     watchers = Watchers(target_of(model_url(server, MOVING)))
     await watchers.start(options.connections)
-    before = await measure(traffic, options.rate, max(5.0, options.swaps / 10))
+    before = await measure(traffic, options.rate, max(1.0, options.swaps / 10))
     resident, took = [resident_mebibytes(server.pid)], list[float]()
     swapping = asyncio.create_task(_swap(server, staged, served, options.swaps, resident, took))
     stretches = []
     while not swapping.done():
-        stretches.append(await measure(traffic, options.rate, 5.0))
+        stretches.append(await measure(traffic, options.rate, STRETCH_SECONDS))
     await swapping
     await watchers.stop()
     return Swaps(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any
 
 from gateway.config.settings import ResolvedModel
@@ -123,7 +123,7 @@ class ModelController:
         if "base_path" in changed:
             self._look = None
         self._apply_labels()
-        self.entry.refresh()
+        self._take_over()
         self._next_look = 0.0
         self._changed.set()
 
@@ -190,6 +190,15 @@ class ModelController:
             work = self._work.setdefault(version, VersionWork())
             settled = self._settling.is_settled(version, listing, now, wall_clock)
             work.seen(listing, settled=settled)
+            self._forget_error(version, work)
+
+    def _forget_error(self, version: int, work: VersionWork) -> None:
+        """Nothing is wrong any more once the folder holds again what is served."""
+        record = self.entry.versions.get(version)
+        if record is None or record.servable is None or record.rejected:
+            return
+        if work.loaded == self._content(work):
+            record.error = None
 
     # Deciding.
 
@@ -252,9 +261,15 @@ class ModelController:
         return work.listing.fingerprint, self._settings_generation
 
     def _held(self) -> frozenset[int]:
-        """Versions that a label in force refers to, and the last good one of a trial."""
-        held = self.entry.labels.versions()
-        return held | {self._trial.old.version} if self._trial is not None else held
+        """Versions that a label in force refers to, the last good one of a trial, and what serves
+        in the place of one that was taken back."""
+        held = set(self.entry.labels.versions())
+        if self._trial is not None:
+            held.add(self._trial.old.version)
+        taken_back = (r.rejected and r.servable is not None for r in self.entry.versions.values())
+        if self.entry.latest is not None and any(taken_back):
+            held.add(self.entry.latest.version)
+        return frozenset(held)
 
     def _announce(self, wanted: frozenset[int]) -> None:
         """Versions that wait for their folder to settle are listed too; those that vanished, or
@@ -320,10 +335,9 @@ class ModelController:
     def _publish(
         self, work: VersionWork, record: VersionRecord, content: Content, servable: Servable
     ) -> None:
-        before = self.entry.latest
         work.loaded_content(content)
         former = record.available(servable)
-        self.entry.refresh()
+        self._take_over()
         # The start-up lines tell of those that are there from the start.
         logger.log(
             logging.INFO if self._watching else logging.DEBUG,
@@ -332,8 +346,6 @@ class ModelController:
         )
         if former is not None:
             self._start(self._environment.unload(former))
-        elif self.entry.latest is servable and before is not None:
-            self._begin_trial(servable, before)
 
     # Unloading.
 
@@ -357,8 +369,19 @@ class ModelController:
 
     # A new version on trial.
 
+    def _take_over(self) -> None:
+        """Let requests go to what is there now."""
+        before = self.entry.latest
+        self.entry.refresh()
+        latest = self.entry.latest
+        if latest is not None and before is not None and latest is not before:
+            self._begin_trial(latest, before)
+
     def _begin_trial(self, new: Servable, old: Servable) -> None:
         settings = self.entry.settings
+        if self._trial is not None and self._trial.new is old:
+            # The last good one is the one before, as long as ``old`` has not proven itself.
+            old = self._trial.old
         if settings.step_back and new.version > old.version:
             ends_at = time.monotonic() + settings.step_back_window_s
             self._trial = Trial(new, old, ends_at, settings.step_back_min_requests)

@@ -18,7 +18,7 @@ from gateway.config.settings import ResolvedModel, Settings
 from gateway.errors import Code, ServingError
 from gateway.metrics import Metrics
 from gateway.models.backoff import RetryPolicy
-from gateway.models.loader import LoadOptions, Replay, load_version, make_servable
+from gateway.models.loader import LoadedVersion, LoadOptions, Replay, load_version, make_servable
 from gateway.models.servable import Servable
 
 T = TypeVar("T")
@@ -83,8 +83,9 @@ class LoadingEnvironment:
                 self.options,
                 replays.append,
             )
+            servable = self._servable(loaded, version)
             status = Code.OK.name
-            return make_servable(loaded, version, self.pool, self.metrics)
+            return servable
         except ServingError as error:
             status = error.code.name
             raise
@@ -100,6 +101,13 @@ class LoadingEnvironment:
             self.metrics.remove_batcher(queue.batcher)
         model = servable.model
         await asyncio.get_running_loop().run_in_executor(self.threads.unload, model.close)
+
+    def _servable(self, loaded: LoadedVersion, version: int) -> Servable:
+        try:
+            return make_servable(loaded, version, self.pool, self.metrics)
+        except BaseException:
+            self.threads.unload.submit(loaded.model.close)
+            raise
 
     def _devices(self, settings: ResolvedModel) -> Sequence[str]:
         present = tuple(executor.name for executor in self.pool.executors)

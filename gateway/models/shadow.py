@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from batching import BatchingError, Item, Outputs
 from gateway.config.model_settings import ShadowSettings
-from gateway.errors import ServingError
 from gateway.exchange import Exchange
 from gateway.models.comparison import difference
 from gateway.models.registry import Registry
@@ -87,6 +86,10 @@ class Shadow:
         except BatchingError:
             self._count(exchange, settings, ShadowResult.LEFT_OUT)
             return
+        except (ValueError, TypeError, OverflowError) as error:
+            # Its signature has other dtypes, which the inputs cannot be converted to.
+            self._differs(exchange, settings, ShadowResult.FAILED, str(error))
+            return
         servable.lease()
         task = asyncio.get_running_loop().create_task(self._compare(exchange, settings, item))
         self._tasks.add(task)
@@ -99,8 +102,8 @@ class Shadow:
         except BatchingError:
             self._count(exchange, settings, ShadowResult.LEFT_OUT)
             return
-        except ServingError as error:
-            self._differs(exchange, settings, ShadowResult.FAILED, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever the shadow does is a finding
+            self._differs(exchange, settings, ShadowResult.FAILED, str(error))
             return
         assert exchange.outputs is not None, "only answered requests are copied"
         reason = await self._difference(exchange.outputs, outputs, settings.tolerance)
