@@ -147,7 +147,7 @@ def _to_unload(
     elif any(v in wanted - rules.beside for v in serving):
         yield from free
     elif unwanted:
-        last = max(unwanted, key=lambda v: (not views[v].rejected, v))
+        last = max(unwanted, key=lambda v: (v not in rules.beside, not views[v].rejected, v))
         yield from (v for v in free if v != last)
 
 
