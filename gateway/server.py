@@ -109,20 +109,19 @@ async def _serve(settings: Settings, source: ConfigSource | None) -> int:
         reason = f"cannot listen on {settings.host}: {error.strerror}"
         raise _GiveUp(EXIT_PORT, reason) from error
     _say(f"Tensorgate {__version__}, {backend.description}, on {_devices(gateway)}")
-    loading = asyncio.create_task(gateway.manager.load_all())
+    reloading = asyncio.create_task(_follow(gateway, settings, source, tls, reload_asked))
+    loading = asyncio.create_task(gateway.manager.load_all(watch=True))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
         if _is_hopeless(gateway):
             raise _GiveUp(EXIT_MODEL, _problems(gateway))
-        gateway.manager.watch()
-        reloading = asyncio.create_task(_follow(gateway, settings, source, tls, reload_asked))
         seconds = time.monotonic() - started
         ready = asyncio.create_task(_say_ready(gateway, settings, port, seconds))
         await stopping
         ready.cancel()
-        reloading.cancel()
+    reloading.cancel()
     await _stop(gateway, listener, settings.drain_timeout_s)
     return EXIT_OK
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_EXACT = "ObiuSU"
+"""Kinds of dtypes whose values are compared exactly."""
 SMALLEST_SCALE = 1e-6
 """Outputs that are all smaller than this are compared as if their largest magnitude were it."""
 _WHOLE = "the answer"
@@ -24,7 +26,7 @@ def difference(
     if expected.keys() != got.keys():
         return f"outputs {', '.join(sorted(got))} instead of {', '.join(sorted(expected))}"
     for name, value in expected.items():
-        if reason := _array_difference(np.asarray(value), np.asarray(got[name]), tolerance):
+        if reason := array_difference(np.asarray(value), np.asarray(got[name]), tolerance):
             return f'output "{name}" {reason}'
     return ""
 
@@ -51,10 +53,11 @@ def json_difference(expected: Any, got: Any, tolerance: float, place: str = "") 
     return next(filter(None, (json_difference(e, g, tolerance, p) for e, g, p in parts)), "")
 
 
-def _array_difference(expected: NDArray[Any], got: NDArray[Any], tolerance: float) -> str:
+def array_difference(expected: NDArray[Any], got: NDArray[Any], tolerance: float) -> str:
+    """As ``difference``, of one output. Integers, booleans and strings have to be equal."""
     if expected.shape != got.shape:
         return f"has the shape {list(got.shape)} instead of {list(expected.shape)}"
-    if expected.dtype.kind in "ObSU" or got.dtype.kind in "ObSU":
+    if expected.dtype.kind in _EXACT or got.dtype.kind in _EXACT:
         return "" if np.array_equal(expected, got) else "differs"
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
     one, other = expected.astype(wide), got.astype(wide)

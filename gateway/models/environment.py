@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 DEFAULT_LOAD_THREADS = 2
 """One slow load must not hold up all others; more would only take turns at the interpreter."""
-SCAN_THREADS = 4
+SCAN_THREADS = 16
+"""Made as they are needed: a base path that hangs keeps one."""
 MOST_SETTLE_SECONDS = 1.0
 
 

@@ -52,6 +52,10 @@ class Labels:
     def get(self, name: str) -> Label | None:
         return self._active.get(name)
 
+    def is_wanted(self, name: str) -> bool:
+        """Whether the label is, or is to be, in force."""
+        return name in self._wanted
+
     def want(self, targets: Mapping[str, Targets]) -> None:
         """Set the labels that are to be in force as soon as their versions are available."""
         self._wanted = {name: dict(weights) for name, weights in targets.items()}

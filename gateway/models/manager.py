@@ -35,10 +35,12 @@ class ModelManager:
         """Whether any model is being loaded, or waits until a folder of it is complete."""
         return any(controller.on_its_way for controller in self._controllers.values())
 
-    async def load_all(self) -> None:
+    async def load_all(self, *, watch: bool = False) -> None:
         """Bring up what every model wants. A model that fails does not stop the others: its status
-        says why."""
-        await asyncio.gather(*(c.bring_up() for c in self._controllers.values()))
+        says why. With ``watch`` each model is followed as soon as it is up, whatever keeps others.
+        """
+        self._watching = watch
+        await asyncio.gather(*(self._bring_up(c) for c in self._controllers.values()))
         self._warn_of_labels()
         # Everything alive now stays: with TensorFlow imported a full collection would otherwise
         # look at a quarter of a million objects, 0.2 s at a time.
@@ -46,7 +48,7 @@ class ModelManager:
         gc.freeze()
 
     def watch(self) -> None:
-        """Follow the folders and retry what failed, until ``close``."""
+        """Follow the folders of all models, and retry what failed, until ``close``."""
         self._watching = True
         for controller in self._controllers.values():
             self._start_watching(controller)
@@ -80,6 +82,11 @@ class ModelManager:
         for servable in self._registry.servables():
             servable.close()
         self._environment.threads.close()
+
+    async def _bring_up(self, controller: ModelController) -> None:
+        await controller.bring_up()
+        if self._watching and not controller.removed:
+            self._start_watching(controller)
 
     def _add(self, model: ResolvedModel) -> None:
         controller = ModelController(self._registry.add(model), self._environment)

@@ -149,6 +149,10 @@ class Registry:
         if found is None and label is None:
             # The default label waits for its version: serve what there is.
             return entry.latest.version if entry.latest is not None else None
+        if found is None and entry.labels.is_wanted(asked) and entry.is_loading(None):
+            raise ServingError(
+                Code.UNAVAILABLE, f"label {asked} waits for its version", retry_after=1.0
+            )
         if found is None:
             raise ServingError(
                 Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gateway.backends.base import RunFunction, Signature, Tensors, TensorSpec
 from gateway.errors import ServingError
+from gateway.models.comparison import array_difference
 
 _WARM_UP_LENGTHS = (1, 8, 64, 1024)
 _PROBE_LENGTHS = (8, 64, 1024)
@@ -123,19 +124,8 @@ def _miscount(outputs: Tensors, rows: int) -> str:
 
 
 def _agree(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    if one.shape != other.shape:
-        return False
-    if one.dtype.kind in "Obiu":
-        return bool(np.array_equal(one, other))
     precise = one.dtype.kind != "V" and one.dtype.itemsize >= 4
-    wide = np.complex128 if one.dtype.kind == "c" else np.float64
-    one, other = one.astype(wide), other.astype(wide)
-    finite = np.abs(one[np.isfinite(one)])
-    tolerance = (1e-3 if precise else 3e-2) * max(finite.max(initial=0.0), 1e-6)
-    with np.errstate(invalid="ignore"):
-        near = np.abs(one - other) <= tolerance
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    return bool(np.all(near | same))
+    return not array_difference(one, other, 1e-3 if precise else 3e-2)
 
 
 def _probe_row(signature: Signature, attempt: int, scale: float) -> dict[str, NDArray[Any]]:
