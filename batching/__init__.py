@@ -30,6 +30,7 @@ from batching.observe import (
     Observer,
     ReleaseReason,
 )
+from batching.packed import BatchOutputs, OutputRows, PackedInputs
 from batching.policy import BatchPolicy, Padding, PadInput
 from batching.pool import DevicePool
 from batching.queue import ALONE, BatchQueue, SealedBatch
@@ -39,6 +40,7 @@ __all__ = [
     "ALONE",
     "BatchDone",
     "BatchFailed",
+    "BatchOutputs",
     "BatchPolicy",
     "BatchQueue",
     "BatchReleased",
@@ -63,7 +65,9 @@ __all__ = [
     "LatencyModel",
     "LoopClock",
     "Observer",
+    "OutputRows",
     "Outputs",
+    "PackedInputs",
     "PadInput",
     "Padding",
     "QueueFull",

@@ -47,7 +47,7 @@ class Answers:
         answered = failed = 0
         for part, result in zip(outcome.parts, outcome.results, strict=True):
             item, start, stop = part
-            if type(result) is dict and stop - start == item.rows:
+            if stop - start == item.rows and not isinstance(result, Exception):
                 if not item.future.done():
                     item.timing = timing
                     item.future.set_result(result)

@@ -33,6 +33,7 @@ from batching.observe import (
     Observer,
     ignore,
 )
+from batching.packed import PackedInputs
 from batching.policy import BatchPolicy
 from batching.pool import DevicePool
 from batching.queue import BatchQueue
@@ -85,6 +86,7 @@ class Batcher:
         self._seat = pool.join(self, executors)
         self._wakeup = Wakeup(self._clock, self._tick)
         self._discard = self._cancelled
+        self._takes_packed = self.policy.padding is None
         self._most_rows = self.policy.max_item_rows
         # Up to so many rows in the queue nothing can speak against an item (without a deadline).
         self._batch_rows = self.policy.max_batch_size
@@ -122,10 +124,11 @@ class Batcher:
     ) -> Item:
         """Let a request wait for the next batch. Await the item for its outputs.
 
-        ``inputs`` are arrays (or lists of rows) by name; they must not be changed until the item is
-        done. ``deadline`` is a second of the batcher's clock (``time.monotonic()``); then the item
-        fails with DeadlineExceeded wherever it is. Give ``rows`` and ``key`` to skip looking at the
-        inputs: equal keys then promise inputs that stack; not for padded inputs.
+        ``inputs`` are arrays (or lists of rows) by name, or PackedInputs, which cost the least;
+        they must not be changed until the item is done. ``deadline`` is a second of the batcher's
+        clock (``time.monotonic()``); then the item fails with DeadlineExceeded wherever it is. Give
+        ``rows`` and ``key`` to skip looking at the inputs: equal keys then promise inputs that
+        stack; not for padded inputs.
 
         Raises QueueFull, ItemTooLarge, IncompatibleItem, DeadlineExceeded (already past) or Closed.
         The item itself fails with what the function raised for it alone, BatchFailed,
@@ -133,7 +136,9 @@ class Batcher:
         """
         now = self._now()
         length = 1
-        if key is None:
+        if type(inputs) is PackedInputs and self._takes_packed:
+            rows, key = inputs.rows, inputs.key
+        elif key is None:
             inputs = self._assembler.as_arrays(inputs)
             rows, key, length = describe(inputs, self.policy)
         elif rows < 1:

@@ -43,7 +43,7 @@ def describe(inputs: Mapping[str, Array], policy: BatchPolicy) -> Description:
     if padding is None:
         if len(inputs) == 1:
             [(name, array)] = inputs.items()
-            return Description(rows, (name, array.dtype, array.shape[1:]), 1)
+            return Description(rows, ((name, array.dtype, array.shape[1:]),), 1)
         key = tuple((name, inputs[name].dtype, inputs[name].shape[1:]) for name in sorted(inputs))
         return Description(rows, key, 1)
     return _describe_padded(inputs, rows, padding)

@@ -1,7 +1,7 @@
 """Requests' arrays to one batch and back: stack, pad, mask, round up, split, trim. numpy only.
 
-Batches (but for those made of lists) are written into memory aligned to 64 bytes, which TensorFlow
-takes without a copy.
+Batches (but for those made of lists or of packed rows) are written into memory aligned to 64 bytes,
+which TensorFlow takes without a copy.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from batching.arrays import Array, Holder, Part, aligned_empty
 from batching.filling import Filling
 from batching.item import Inputs, Outputs
+from batching.packed import BatchOutputs, OutputRows, stack_packed
 from batching.policy import BatchPolicy, PadInput
 
 
@@ -60,6 +61,10 @@ class Assembler:
         """One batch of several parts, or of a part that may be padded. Parts share one key."""
         rows = sum([stop - start for _, start, stop in parts])
         padded_rows = self._policy.round_up(rows)
+        if self._padding is None:
+            packed = stack_packed(parts, padded_rows)
+            if packed is not None:
+                return Batch(packed, rows, padded_rows, {}, 1 - rows / padded_rows)
         names = self._names(parts)
         lengths = self._common_lengths(parts)
         inputs: dict[str, Array] = {}
@@ -97,7 +102,7 @@ class Assembler:
         return Batch(inputs, rows, rows, {}, 0.0)
 
     def split(self, batch: Batch, outputs: Outputs, parts: Sequence[Part]) -> Sequence[Outputs]:
-        """Each part's own rows (views), trimmed to its own lengths.
+        """Each part's own rows (as views), trimmed to its own lengths.
 
         Raises UnsplittableOutput when an output has no axis 0 of the batch's size, or a trimmed
         axis is not as long as the padded input.
@@ -107,13 +112,13 @@ class Assembler:
                 raise UnsplittableOutput(
                     f"output {name!r} has shape {list(output.shape)}, not {batch.padded_rows} rows"
                 )
-        answers: list[dict[str, Array]] = [{} for _ in parts]
-        for name, output in outputs.items():
-            row = 0
-            for answer, (_, start, stop) in zip(answers, parts, strict=True):
-                end = row + stop - start
-                answer[name] = output[row:end]
-                row = end
+        shared = BatchOutputs(outputs)
+        answers: list[Outputs] = []
+        row = 0
+        for _, start, stop in parts:
+            end = row + stop - start
+            answers.append(OutputRows(shared, row, end))
+            row = end
         return self._trim(batch, answers, parts)
 
     def trim_whole(self, batch: Batch, outputs: Outputs, part: Part) -> Outputs:

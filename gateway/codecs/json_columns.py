@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
-
-from gateway.backends.base import TensorSpec
+from gateway.backends.base import Tensors, TensorSpec
 from gateway.codecs.json_faults import expectation, find_fault
+from gateway.codecs.json_flat import pack_columns
+from gateway.codecs.json_tensor_objects import is_tensor_object, read_tensor_object
 from gateway.codecs.json_text import json_type, quote_keys
 from gateway.codecs.json_values import is_base64, read_array
 from gateway.errors import ServingError, invalid_argument
 
 
-def decode_columns(
-    inputs: Any, specs: Mapping[str, TensorSpec], *, numbers_only: bool
-) -> dict[str, NDArray[Any]]:
-    """Arrays by alias; their 0th dimensions may differ.
+def decode_columns(inputs: Any, specs: Mapping[str, TensorSpec], *, numbers_only: bool) -> Tensors:
+    """Arrays by alias; their 0th dimensions may differ. PackedInputs where they are small.
 
     One input: a bare value or ``{alias: value}``; otherwise an object with exactly the aliases of
-    the signature (stricter than TF Serving, which ignores the others). Raises ServingError.
+    the signature (stricter than TF Serving, which ignores the others). Beyond TF Serving, a named
+    input of numbers may be ``{"dtype": ..., "shape": ..., "b64": ...}``. Raises ServingError.
     """
     columns = _columns(inputs, specs)
+    packed = pack_columns(columns, specs, numbers_only=numbers_only)
+    if packed is not None:
+        return packed
     arrays = {}
     for alias, spec in specs.items():
+        if is_tensor_object(columns[alias]) and not spec.is_string:
+            arrays[alias] = read_tensor_object(columns[alias], spec)
+            continue
         array = read_array(columns[alias], spec, numbers_only=numbers_only)
         if array is None:
             raise find_fault(columns[alias], spec) or _unexplained(spec)

@@ -26,18 +26,40 @@ def parse_object(body: bytes | bytearray | memoryview) -> dict[str, Any]:
     Values may be nested as deep as the parsers bear (1024 levels on the fast path); whoever walks
     them sets the bound. Raises ServingError (INVALID_ARGUMENT), and nothing else.
     """
-    if isinstance(body, memoryview):
-        body = bytes(body)
+    return parse_document(bytes(body) if isinstance(body, memoryview) else body)[0]
+
+
+def parse_document(body: bytes | bytearray) -> tuple[dict[str, Any], bool]:
+    """``parse_object``, and whether the body certainly holds no string but keys and the value of
+    ``signature_name``."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         value = parse_tolerantly(body)
+        plain = False
     else:
-        if _may_repeat_a_key(value, body):
+        plain = has_keys_only(value, body.count(b'"'))
+        if not plain and _may_repeat_a_key(value, body):
             value = parse_tolerantly(body)
     if type(value) is not dict:
         raise invalid_argument(f"JSON Value: {quote(value)} Type: {json_type(value)} Is not object")
-    return value
+    return value, plain
+
+
+def has_keys_only(value: Any, quotes: int) -> bool:
+    """Whether ``quotes`` in the text are those of the keys that were parsed from it, and of a
+    signature's name. Then no key stands twice: a repeated one has quotes as well."""
+    if type(value) is not dict:
+        return False
+    strings = len(value)
+    if "signature_name" in value:
+        strings += 1
+    inner = value.get("instances") or value.get("inputs")
+    if type(inner) is dict:
+        strings += len(inner)
+    elif type(inner) is list and inner and type(inner[0]) is dict:
+        strings += sum([len(row) for row in inner if type(row) is dict])
+    return quotes == 2 * strings
 
 
 def _may_repeat_a_key(value: Any, body: bytes | bytearray) -> bool:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
-
-from gateway.backends.base import TensorSpec
+from gateway.backends.base import Tensors, TensorSpec
+from gateway.codecs.json_flat import pack_columns
 from gateway.codecs.json_row_faults import explain_rows
 from gateway.codecs.json_text import json_type, quote
 from gateway.codecs.json_values import is_base64, read_array
 from gateway.errors import invalid_argument
 
 
-def decode_rows(
-    instances: Any, specs: Mapping[str, TensorSpec], *, numbers_only: bool
-) -> dict[str, NDArray[Any]]:
-    """Arrays by alias, each of shape ``[len(instances)] + shape of an element``.
+def decode_rows(instances: Any, specs: Mapping[str, TensorSpec], *, numbers_only: bool) -> Tensors:
+    """Arrays by alias, each of shape ``[len(instances)] + shape of an element``; PackedInputs where
+    they are small.
 
     The first element decides whether all are plain values (one input only) or objects with exactly
     the aliases of the signature. Raises ServingError.
     """
     columns = _columns(_checked_list(instances), specs)
+    packed = pack_columns(columns, specs, numbers_only=numbers_only)
+    if packed is not None:
+        return packed
     arrays = {}
     for alias, column in columns.items():
         array = read_array(column, specs[alias], numbers_only=numbers_only)

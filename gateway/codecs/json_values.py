@@ -6,8 +6,6 @@ The rules are TF Serving's (json_tensor). Whatever is refused here, ``json_fault
 from __future__ import annotations
 
 import binascii
-import contextvars
-import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -17,27 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.backends.base import TensorSpec
+from gateway.codecs.json_flat import pack_array
+from gateway.codecs.overflow import overflow_allowed
 
 _Reader = Callable[[Any, bool], NDArray[Any] | None]
 
 _UINT64 = np.dtype(np.uint64)
 _SPACES = str.maketrans("", "", " \t\n\v\f\r")
-
-
-class _OverflowAllowed(threading.local):
-    """Runs numpy calls in which a number beyond float32 silently becomes infinite.
-
-    Much cheaper than ``np.errstate``. One context a thread: a context cannot be entered twice
-    at a time, and numpy lets go of the GIL in between.
-    """
-
-    def __init__(self) -> None:
-        context = contextvars.Context()
-        context.run(np.seterr, over="ignore")
-        self.run = context.run
-
-
-_overflow_allowed = _OverflowAllowed()
 
 
 def read_array(value: Any, spec: TensorSpec, *, numbers_only: bool) -> NDArray[Any] | None:
@@ -50,6 +34,9 @@ def read_array(value: Any, spec: TensorSpec, *, numbers_only: bool) -> NDArray[A
     reader = _READERS.get(spec.type_name)
     if reader is None:
         return None
+    packed = pack_array(value, spec, numbers_only=numbers_only)
+    if packed is not None:
+        return packed
     try:
         return reader(value, numbers_only)
     except (TypeError, ValueError, OverflowError):
@@ -72,7 +59,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def _read_floats(dtype: np.dtype[Any], value: Any, numbers_only: bool) -> NDArray[Any] | None:
-    array: NDArray[Any] = _overflow_allowed.run(np.asarray, value, dtype)
+    array: NDArray[Any] = overflow_allowed.run(np.asarray, value, dtype)
     if numbers_only or _leaf_types(value, array.ndim) <= {int, float}:
         return array
     return None

@@ -80,11 +80,19 @@ def _name_non_finite(text: bytes, array: NDArray[Any]) -> bytes:
 
 def _string_values(array: NDArray[Any], spec: TensorSpec) -> Any:
     """Nested lists of ``str`` or ``{"b64": ...}`` from an object array of ``bytes``."""
-    encode = _base64_object if spec.name.endswith("_bytes") else _text_or_base64
-    values = np.empty(array.size, dtype=object)
-    for index, value in enumerate(array.reshape(-1).tolist()):
-        values[index] = encode(value)
-    return values.reshape(array.shape).tolist()
+    if not array.size:
+        return array.tolist()
+    values: list[Any] = array.reshape(-1).tolist()
+    if spec.name.endswith("_bytes"):
+        values = [*map(_base64_object, values)]
+    else:
+        try:
+            values = [*map(bytes.decode, values)]
+        except UnicodeDecodeError:
+            values = [*map(_text_or_base64, values)]
+    for size in reversed(array.shape[1:]):
+        values = [values[start : start + size] for start in range(0, len(values), size)]
+    return values if array.ndim else values[0]
 
 
 def _text_or_base64(value: bytes) -> str | dict[str, str]:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from gateway.backends.base import Signature, Tensors
+from gateway.codecs.json_blocks import LEAST_BODY_BYTES, decode_blocks, parse_blocks
 from gateway.codecs.json_columns import decode_columns
 from gateway.codecs.json_encode import encode_columns, encode_rows
-from gateway.codecs.json_parse import parse_object
+from gateway.codecs.json_flat import pack_row
+from gateway.codecs.json_parse import parse_document
 from gateway.codecs.json_rows import decode_rows
 from gateway.codecs.json_text import quote, quote_keys
 from gateway.errors import invalid_argument
@@ -35,8 +34,7 @@ class Form(Enum):
     COLUMN = "inputs"
 
 
-@dataclass(frozen=True, slots=True)
-class PredictBody:
+class PredictBody(NamedTuple):
     """A predict request before its model is known."""
 
     signature_name: str
@@ -45,6 +43,8 @@ class PredictBody:
     """What stands under ``instances`` or ``inputs``, as parsed."""
     numbers_only: bool
     """``value`` holds no string, true, false or null: its leaves need no look one by one."""
+    text: bytes = b""
+    """The body, when lists of numbers in ``value`` are still NumberBlocks; else empty."""
     refusal: str = ""
     """Why the keys are wrong. ``decode_inputs`` raises it: TF Serving looks up the model first."""
 
@@ -55,29 +55,52 @@ def parse_predict(body: bytes | bytearray | memoryview) -> PredictBody:
     No name, or an empty one, means ``serving_default`` (TF Serving). Raises ServingError
     (INVALID_ARGUMENT).
     """
-    if isinstance(body, memoryview):
-        body = bytes(body)
-    document = parse_object(body)
+    if len(body) >= LEAST_BODY_BYTES:
+        text = bytes(body)
+        found = parse_blocks(text)
+        if found is not None and _is_simple(found.members):
+            return _parsed(found.members, found.rest, plain=True, text=text)
+    return _parse_whole(bytes(body) if isinstance(body, memoryview) else body)
+
+
+def _parse_whole(body: bytes | bytearray) -> PredictBody:
+    document, plain = parse_document(body)
     name = document.get("signature_name", "")
     if type(name) is not str:
         raise invalid_argument(
             f"JSON Value: {quote(document)} not formatted correctly."
             f" 'signature_name' key must be a string value. (got {quote(name)})"
         )
+    return _parsed(document, body, plain=plain)
+
+
+def _is_simple(document: dict[str, Any]) -> bool:
+    """Whether nothing is wrong with the document's keys: messages quote the document, and that one
+    has lost its numbers."""
+    name = document.get("signature_name", "")
+    return type(name) is str and ("instances" in document) is not ("inputs" in document)
+
+
+def _parsed(
+    document: dict[str, Any], body: bytes | bytearray, *, plain: bool, text: bytes = b""
+) -> PredictBody:
     row, column = "instances" in document, "inputs" in document
+    value = document["instances"] if row else document.get("inputs")
     return PredictBody(
-        name or DEFAULT_SIGNATURE,
+        document.get("signature_name") or DEFAULT_SIGNATURE,
         Form.ROW if row else Form.COLUMN,
-        document["instances"] if row else document.get("inputs"),
-        _is_numbers_only(body, has_name="signature_name" in document),
+        value,
+        _is_numbers_only(body, value, plain=plain, has_name="signature_name" in document),
+        text,
         _wrong_keys(document) if row is column else "",
     )
 
 
 def decode_inputs(
     body: PredictBody, signature: Signature, optional: Collection[str] = ()
-) -> dict[str, NDArray[Any]]:
-    """The request's arrays by alias: C-contiguous, of the declared dtypes.
+) -> Tensors:
+    """The request's arrays by alias: C-contiguous, of the declared dtypes. Small ones come as
+    ``batching.PackedInputs``, which the batcher takes without making arrays of them.
 
     ``optional`` inputs may be left out, in row form by all rows or by none.
 
@@ -88,9 +111,20 @@ def decode_inputs(
     if body.refusal:
         raise invalid_argument(body.refusal)
     specs = signature.inputs
+    if body.numbers_only and len(specs) == 1 and not optional:
+        [spec] = specs.values()
+        packed = pack_row(body.value, spec)
+        if packed is not None:
+            return packed
     if optional:
         sent = _sent_aliases(body)
         specs = {a: spec for a, spec in specs.items() if a in sent or a not in optional}
+    if body.text:
+        rows = body.form is Form.ROW
+        arrays = decode_blocks(body.value, specs, rows=rows, numbers_only=body.numbers_only)
+        if arrays is not None:
+            return arrays
+        body = _parse_whole(body.text)
     decode = decode_rows if body.form is Form.ROW else decode_columns
     return decode(body.value, specs, numbers_only=body.numbers_only)
 
@@ -123,16 +157,23 @@ def _wrong_keys(document: dict[str, Any]) -> str:
     return f"Missing 'inputs' or 'instances' key (got: {quote_keys(document)})"
 
 
-def _is_numbers_only(body: bytes | bytearray, *, has_name: bool) -> bool:
-    """Whether ``body`` has no string value but signature_name's, and no true, false or null.
+def _is_numbers_only(body: bytes | bytearray, value: Any, *, plain: bool, has_name: bool) -> bool:
+    """Whether ``value`` has no string, true, false or null in it; ``plain`` says that there are no
+    strings.
 
     Errs to the safe side. The single letters only make the search fast: most bodies lack them.
     """
-    if b"l" in body and (b"false" in body or b"null" in body):
+    if not plain:
+        match = _END_OF_STRING_VALUE.search(body)
+        if match is not None and has_name:
+            match = _END_OF_STRING_VALUE.search(body, match.end())
+        if match is not None:
+            return False
+    start, end = 0, len(body)
+    if type(value) is list:
+        start, end = body.find(b"["), body.rfind(b"]")
+    if body.find(b"l", start, end) >= 0 and (
+        body.find(b"false", start, end) >= 0 or body.find(b"null", start, end) >= 0
+    ):
         return False
-    if b"r" in body and b"true" in body:
-        return False
-    match = _END_OF_STRING_VALUE.search(body)
-    if match is not None and has_name:
-        match = _END_OF_STRING_VALUE.search(body, match.end())
-    return match is None
+    return body.find(b"r", start, end) < 0 or body.find(b"true", start, end) < 0
