@@ -72,6 +72,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--against", type=Path, metavar="CHECKOUT", help="a third server: the demo of a checkout"
     )
+    parser.add_argument(
+        "--hot-path-off", action="store_true", help="another server: the demo on aiohttp alone"
+    )
     parser.add_argument("--demo-dir", type=Path, help="where the demo model is kept")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to FILE")
     running = parser.add_argument_group("a server that runs already, instead of the demo")
@@ -90,6 +93,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def started_sides(options: argparse.Namespace) -> Iterator[list[Side]]:
     """The servers to compare, the references behind the first."""
     servers = [demo_server("gateway", options.demo_dir), bare_server()]
+    if options.hot_path_off:
+        servers.append(demo_server("hot path off", options.demo_dir, more=["--hot_path=false"]))
     if options.against:
         servers.append(demo_server("before", options.demo_dir, options.against.resolve()))
     server_cores, client_cores = split_cores(pin=options.pin)

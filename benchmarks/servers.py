@@ -13,13 +13,15 @@ DEMO_PATH = "/v1/models/half_plus_two:predict"
 _DEMO_MODELS = ROOT / "demo-models"
 
 
-def demo_server(name: str, demo_dir: Path | None = None, checkout: Path = ROOT) -> Server:
-    """``tensorgate demo`` of a checkout, with the settings of the environment."""
+def demo_server(
+    name: str, demo_dir: Path | None = None, checkout: Path = ROOT, more: Sequence[str] = ()
+) -> Server:
+    """``tensorgate demo`` of a checkout, with the environment's settings and ``more`` flags."""
     kept = (demo_dir or _DEMO_MODELS).resolve()
 
     def command(port: int) -> Sequence[str]:
         flags = (f"--host={HOST}", f"--rest_api_port={port}", f"--demo_dir={kept}")
-        return (sys.executable, "-m", "gateway", "demo", *flags)
+        return (sys.executable, "-m", "gateway", "demo", *flags, *more)
 
     return Server(name, command, cwd=checkout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,10 @@ from gateway.config.settings import Settings
 from gateway.devices import choose_devices, start_pool
 from gateway.exchange import Observer
 from gateway.http.apis import inference_apis
+from gateway.http.call import LARGE_BODY_BYTES, Calls
+from gateway.http.hot import AnswerWriter, HotServer, RequestContext
 from gateway.http.inference import InferenceHandler
+from gateway.http.listener import ConnectionServer
 from gateway.http.pages import make_pages
 from gateway.http.router import Router
 from gateway.metrics import Metrics
@@ -44,14 +48,17 @@ class _ProtocolLog(logging.LoggerAdapter[logging.Logger]):
 class Gateway:
     """One serving process. Make it on the running event loop."""
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
+    def __init__(
+        self, settings: Settings, backend: Backend, pool: DevicePool | None = None
+    ) -> None:
+        """``pool`` takes the place of a thread for each device."""
         self.settings = settings
         self.backend = backend
         self.registry = Registry(
             (settings.for_model(name) for name in settings.model_names()),
             allow_unavailable_labels=settings.allow_version_labels_for_unavailable_models,
         )
-        self.pool: DevicePool = start_pool(choose_devices(backend, settings.devices))
+        self.pool = pool or start_pool(choose_devices(backend, settings.devices))
         self.tf_metrics = TfServingMetrics()
         self.metrics = Metrics(
             self.pool,
@@ -71,20 +78,24 @@ class Gateway:
         """Who looks on at requests. Changes with the settings; each costs every request."""
         self._choose_observers()
         expose(self.metrics, self.shadow, self.request_log, self.registry)
-        self._inference = InferenceHandler(
-            self.registry,
-            inference_apis(check_method_names=settings.enable_signature_method_name_check),
-            self.tf_metrics,
+        self._timeout = settings.rest_api_timeout_in_ms / 1000
+        self._calls = Calls(self.registry, self.tf_metrics, self._timeout, self.observers)
+        self._apis = inference_apis(check_method_names=settings.enable_signature_method_name_check)
+        self._codec = ThreadPoolExecutor(1, thread_name_prefix="codec")
+        inference = InferenceHandler(
+            self._calls,
+            self._apis,
+            self._codec,
             max_body_bytes=settings.max_body_bytes,
-            timeout=settings.rest_api_timeout_in_ms / 1000,
+            timeout=self._timeout,
             always_timing=settings.server_timing,
-            observers=self.observers,
+            check_method_names=settings.enable_signature_method_name_check,
         )
         self.router = Router(
             self.registry,
             self.metrics,
             self.tf_metrics,
-            self._inference,
+            inference,
             make_pages(
                 self.registry,
                 self.metrics,
@@ -95,7 +106,29 @@ class Gateway:
             cors=settings.rest_api_enable_cors_support,
         )
 
-    def make_server(self) -> web.Server:
+    def make_server(self) -> ConnectionServer:
+        """What makes the protocol of each connection."""
+        server = self._aiohttp_server()
+        return self._hot_server(server) if self.settings.hot_path else server
+
+    def _hot_server(self, fallback: web.Server) -> HotServer:
+        context = RequestContext(
+            router=self.router,
+            calls=self._calls,
+            api=self._apis["predict"],
+            answers=AnswerWriter(self.router.add_common_headers),
+            codec=self._codec,
+            always_timing=self.settings.server_timing,
+        )
+        return HotServer(
+            fallback,
+            context,
+            max_body_bytes=min(LARGE_BODY_BYTES, self.settings.max_body_bytes),
+            timeout=self._timeout,
+            keepalive=KEEPALIVE_SECONDS,
+        )
+
+    def _aiohttp_server(self) -> web.Server:
         """aiohttp's low-level server: no Application, which would cost a third more a request."""
         loop = asyncio.get_running_loop()
         limit = self.settings.max_body_bytes
@@ -155,5 +188,5 @@ class Gateway:
     def close(self) -> None:
         """Fail what is unanswered and stop the threads; a hung device is not waited for."""
         self.manager.close()
-        self._inference.close()
+        self._codec.shutdown(wait=False, cancel_futures=True)
         self.pool.close()

@@ -46,6 +46,10 @@ class NetworkSettings(Frozen):
     drain_timeout_s: Seconds = Field(
         default=25.0, description="Longest wait for running requests at shutdown, in seconds."
     )
+    hot_path: bool = Field(
+        default=True,
+        description="Answer plain predict requests without aiohttp, which takes the others.",
+    )
     server_timing: bool = Field(
         default=False, description="Tell clients where the time went (Server-Timing header)."
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.http.call import InferenceApi
 from gateway.http.classify import ClassifyApi
-from gateway.http.inference import InferenceApi
 from gateway.http.predict import PredictApi
 from gateway.http.regress import RegressApi
 

@@ -1,109 +1,25 @@
-"""What predict, classify and regress have in common: from the request's body to its answer."""
+"""Predict, classify and regress on aiohttp: from the request's body to its answer."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from aiohttp import web
 
-from batching import BatchingError, Inputs, Item, Outputs
-from gateway.backends.base import Signature
-from gateway.errors import Code, ServingError
-from gateway.exchange import Api, Exchange, Observer
+from batching import BatchingError, Item
+from gateway.errors import ServingError
+from gateway.http.binary import inference_response, with_binary
 from gateway.http.body import read_body
+from gateway.http.call import LARGE_BODY_BYTES, Call, Calls, InferenceApi, is_large
 from gateway.http.paths import ModelPath
-from gateway.http.responses import json_bytes
 from gateway.http.timing import server_timing, wants_timing
-from gateway.models.registry import Registry
-from gateway.models.servable import Servable, SignatureQueue
-from gateway.tf_metrics import TfServingMetrics
-from gateway.translation import serving_error
-
-logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-LARGE_BODY_BYTES = 64 * 1024
-"""Above this a body is decoded on a thread, so that other connections get turns in between."""
-LARGE_OUTPUT_VALUES = 16 * 1024
-"""Above this many values an answer is encoded on a thread."""
-
-
-class ParsedBody(Protocol):
-    """A request before its model is known."""
-
-    @property
-    def signature_name(self) -> str: ...
-
-
-BodyT = TypeVar("BodyT", bound=ParsedBody)
-
-
-class InferenceApi(Protocol[BodyT]):
-    """What one of the three does in its own way.
-
-    The methods raise ServingError. They run on the event loop or, for large bodies and answers, on
-    a thread.
-    """
-
-    @property
-    def name(self) -> Api: ...
-
-    @property
-    def takes_examples(self) -> bool:
-        """Whether its rows are tf.Examples, which are counted."""
-
-    def parse(self, body: bytes, /) -> BodyT:
-        """Check what needs no model."""
-
-    def unknown_signature(self, name: str, /) -> ServingError:
-        """The refusal of a signature that the model does not have."""
-
-    def decode(self, body: BodyT, queue: SignatureQueue, /) -> Inputs:
-        """Check whether the signature fits, then the values."""
-
-    def encode(
-        self, body: BodyT, signature: Signature, inputs: Inputs, outputs: Outputs, /
-    ) -> bytes:
-        """The answer's body."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """A request whose inputs are decoded."""
-
-    api: InferenceApi[Any]
-    path: ModelPath
-    servable: Servable
-    queue: SignatureQueue
-    raw_body: bytes
-    body: ParsedBody
-    inputs: Inputs
-    started: float
-    """Second of the monotonic clock."""
-
-    def exchange(
-        self, outputs: Outputs | None, answer: bytes, error: ServingError | None
-    ) -> Exchange:
-        return Exchange(
-            api=self.api.name,
-            servable=self.servable,
-            signature=self.queue.signature,
-            pinned=self.path.version is not None,
-            inputs=self.inputs,
-            outputs=outputs,
-            error=error,
-            request_body=self.raw_body,
-            response_body=answer,
-            seconds=time.monotonic() - self.started,
-        )
 
 
 class InferenceHandler:
@@ -111,118 +27,83 @@ class InferenceHandler:
 
     def __init__(
         self,
-        registry: Registry,
+        calls: Calls,
         apis: Mapping[str, InferenceApi[Any]],
-        metrics: TfServingMetrics,
+        codec: ThreadPoolExecutor,
         *,
         max_body_bytes: int,
         timeout: float,
         always_timing: bool,
-        observers: Sequence[Observer] = (),
+        check_method_names: bool = False,
     ) -> None:
-        """``apis`` by verb. ``observers`` may change while the server runs; as long as there are
-        none, no Exchange is made."""
-        self._registry = registry
+        """``apis`` by verb. ``codec`` decodes and encodes what is large."""
+        self._calls = calls
         self._apis = apis
-        self._metrics = metrics
+        self._codec = codec
         self._max_body_bytes = max_body_bytes
         self._timeout = timeout
         self._always_timing = always_timing
-        self._observers = observers
-        self._codec = ThreadPoolExecutor(1, thread_name_prefix="codec")
+        self._check_method_names = check_method_names
 
     async def __call__(self, request: web.BaseRequest, path: ModelPath) -> web.Response:
         """Answer a request. Raises ServingError; order of checks as TF Serving's: JSON, model,
         signature, values. The version that was found stays loaded until the answer is there."""
         started = time.monotonic()
         api = self._apis[path.verb]
+        if path.verb == "predict":
+            api = with_binary(api, request.headers, check_method_names=self._check_method_names)
         raw = await read_body(request, self._max_body_bytes, self._timeout)
-        large = len(raw) > LARGE_BODY_BYTES
-        body = await self._on_thread(api.parse, raw) if large else api.parse(raw)
-        servable = self._registry.acquire(path.name, path.version, path.label)
+        if len(raw) > LARGE_BODY_BYTES:
+            call = await self._open_large(api, path, raw, started)
+        else:
+            call = self._calls.open(api, path, raw, started)
         try:
-            queue = servable.queues.get(body.signature_name)
-            if queue is None:
-                raise api.unknown_signature(body.signature_name)
-            if large:
-                inputs = await self._on_thread(api.decode, body, queue)
-            else:
-                inputs = api.decode(body, queue)
-            call = _Call(api, path, servable, queue, raw, body, inputs, started)
-            if self._observers:
-                item, answer = await self._run_observed(call)
-            else:
-                item, _, answer = await self._run(call)
+            item, answer = await self._run(call)
         finally:
-            servable.release()
-        response = json_bytes(answer)
-        if self._always_timing or wants_timing(request):
+            call.servable.release()
+        response = inference_response(api, answer)
+        if self._always_timing or wants_timing(request.headers):
             response.headers["Server-Timing"] = server_timing(item)
         return response
 
-    def close(self) -> None:
-        self._codec.shutdown(wait=False, cancel_futures=True)
-
-    async def _run(self, call: _Call) -> tuple[Item, Outputs, bytes]:
+    async def _open_large(
+        self, api: InferenceApi[Any], path: ModelPath, raw: bytes, started: float
+    ) -> Call:
+        body = await self._on_thread(api.parse, raw)
+        call = self._calls.begin(api, path, raw, body, started)
         try:
-            item = call.queue.submit(call.inputs, call.started + self._timeout)
-            outputs = await item
-        except BatchingError as error:
-            refused = serving_error(error)
-            call.servable.outcomes.count(refused)
-            raise refused from error
-        except ServingError as error:
-            call.servable.outcomes.count(error)
+            call.inputs = await self._on_thread(api.decode, body, call.queue)
+        except BaseException:
+            call.servable.release()
             raise
-        self._count(call, item)
-        api, signature = call.api, call.queue.signature
-        if _is_large(outputs):
-            answer = await self._on_thread(api.encode, call.body, signature, call.inputs, outputs)
-        else:
-            answer = api.encode(call.body, signature, call.inputs, outputs)
-        return item, outputs, answer
+        return call
 
-    def _count(self, call: _Call, item: Item) -> None:
-        timing = item.timing
-        assert timing is not None, "the item is answered"
-        model = call.servable.name
-        call.servable.outcomes.answered += 1
-        self._metrics.runtime(model, call.api.name, timing.finished_at - timing.started_at)
-        if call.api.takes_examples:
-            self._metrics.examples(model, item.rows)
-
-    async def _run_observed(self, call: _Call) -> tuple[Item, bytes]:
-        """``_run``, told to the observers however it ends; a request that its client gave up has
-        no outcome."""
+    async def _run(self, call: Call) -> tuple[Item, bytes]:
         try:
-            item, outputs, answer = await self._run(call)
+            item = await self._answered(call)
+            outputs = item.result()
+            if is_large(outputs):
+                answer = await self._on_thread(call.encode, outputs)
+            else:
+                answer = call.encode(outputs)
         except Exception as error:
-            self._tell(call.exchange(None, b"", _as_serving_error(error)))
+            self._calls.tell_failure(call, error)
             raise
-        self._tell(call.exchange(outputs, answer, None))
+        self._calls.tell_answer(call, outputs, answer)
         return item, answer
 
-    def _tell(self, exchange: Exchange) -> None:
-        for observer in self._observers:
-            try:
-                observer(exchange)
-            except Exception:
-                # An answer that is there is sent, whatever happens to those who look on.
-                logger.exception("an observer failed")
+    async def _answered(self, call: Call) -> Item:
+        try:
+            item = self._calls.submit(call)
+            await item
+        except (BatchingError, ServingError) as error:
+            refused = self._calls.failed(call, error)
+            if refused is error:
+                raise
+            raise refused from error
+        self._calls.answered(call, item)
+        return item
 
     async def _on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._codec, lambda: function(*args, **kwargs))
-
-
-def _is_large(outputs: Outputs) -> bool:
-    size = 0
-    for output in outputs.values():
-        size += output.size
-    return size > LARGE_OUTPUT_VALUES
-
-
-def _as_serving_error(error: Exception) -> ServingError:
-    if isinstance(error, ServingError):
-        return error
-    return ServingError(Code.INTERNAL, "internal error")

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import socket
 import ssl
-
-from aiohttp import web
+from collections.abc import Sequence
+from typing import Protocol
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; 128 made 10,000 connects take 51 s."""
@@ -22,37 +22,52 @@ class PortBusyError(Exception):
     """Another process listens there."""
 
 
+class ConnectionServer(Protocol):
+    """Makes the protocols of a port's connections and knows those that are open."""
+
+    def __call__(self) -> asyncio.Protocol: ...
+
+    @property
+    def connections(self) -> Sequence[object]:
+        """Every open connection."""
+
+    def pre_shutdown(self) -> None:
+        """Close connections that are at no request."""
+
+    async def shutdown(self, seconds: float, /) -> None:
+        """Close all connections; for so many seconds wait for what they are at."""
+
+
 class Listener:
-    """An aiohttp server on one port of one host (``localhost``: both loopback families)."""
+    """A server on one port of one host (``localhost``: both loopback families)."""
 
     def __init__(
-        self, server: web.Server, host: str, port: int, tls: ssl.SSLContext | None = None
+        self, server: ConnectionServer, host: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
         """Speaks plain HTTP without ``tls``."""
-        self._runner = web.ServerRunner(server, shutdown_timeout=ABANDON_SECONDS)
         self._server = server
         self._host = host
         self._port = port
         self._tls = tls
-        self._sites: list[web.SockSite] = []
+        self._listening: list[asyncio.Server] = []
 
     async def start(self) -> int:
         """Listen; the port that was bound. Raises PortBusyError or OSError."""
-        await self._runner.setup()
+        loop = asyncio.get_running_loop()
         port = self._port
         for family, address in await _addresses(self._host):
             bound = _bind(family, address, port)
             port = bound.getsockname()[1]
-            site = web.SockSite(self._runner, bound, ssl_context=self._tls, backlog=BACKLOG)
-            await site.start()
-            self._sites.append(site)
+            self._listening.append(
+                await loop.create_server(self._server, sock=bound, ssl=self._tls, backlog=BACKLOG)
+            )
         return port
 
     async def stop_accepting(self) -> None:
         """Close the listening sockets. Open connections go on."""
-        for site in self._sites:
-            await site.stop()
-        self._sites.clear()
+        for listening in self._listening:
+            listening.close()
+        self._listening.clear()
 
     async def say_goodbye(self) -> None:
         """Wait until no connection is open, or those that are have had time for a last request.
@@ -69,9 +84,9 @@ class Listener:
     async def close(self, seconds: float = 0.0) -> None:
         """Close every connection; answers that are on their way have so many seconds to arrive,
         and at least ABANDON_SECONDS."""
+        await self.stop_accepting()
         self._server.pre_shutdown()
         await self._server.shutdown(max(seconds, ABANDON_SECONDS))
-        await self._runner.cleanup()
 
 
 async def _addresses(host: str) -> list[tuple[int, str]]:

@@ -59,14 +59,14 @@ class Router:
         self.in_flight = 0
         """Requests between their head and their answer."""
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
         self.in_flight += 1
         try:
             response = await self._answer(request)
         finally:
             self.in_flight -= 1
-        if self._cors and request.path.lower().startswith(PREFIX):
-            allow_any_origin(response)
+        if request.path.lower().startswith(PREFIX):
+            self.add_common_headers(response)
         if self.draining:
             response.force_close()
         return response
@@ -79,18 +79,13 @@ class Router:
             if raw_path.lower().startswith(PREFIX) and raw_path not in self._pages:
                 return await self._serving(request, raw_path)
             return await self._page(request)
-        except ServingError as error:
-            return error_response(error)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            logger.exception("request failed", extra={"method": request.method})
-            return error_response(ServingError(Code.INTERNAL, "internal error"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            return refusal(error, request.method)
 
     async def _serving(self, request: web.BaseRequest, raw_path: str) -> web.Response:
         if request.method == "OPTIONS":
             return preflight(request)
-        started = time.perf_counter()
+        started = time.monotonic()
         path = _NO_PATH
         failure: Code | None = None
         try:
@@ -99,19 +94,22 @@ class Router:
             if describe is not None:
                 return json_response(describe(self._registry, path))
             return await self._inference(request, path)
-        except ServingError as error:
-            failure = error.code
-            raise
         except asyncio.CancelledError:
             failure = Code.CANCELLED
             raise
-        except Exception:
-            failure = Code.INTERNAL
+        except Exception as error:
+            failure = code_of(error)
             raise
         finally:
-            self._count(path, failure, time.perf_counter() - started)
+            self.count(path, failure, time.monotonic() - started)
 
-    def _count(self, path: ModelPath, failure: Code | None, seconds: float) -> None:
+    def add_common_headers(self, response: web.Response) -> None:
+        """Add what every answer under /v1 has."""
+        if self._cors:
+            allow_any_origin(response)
+
+    def count(self, path: ModelPath, failure: Code | None, seconds: float) -> None:
+        """A request under /v1 is over; ``seconds`` since its head was there."""
         name = path.name if path.name in self._registry.models else ""
         if failure is None:
             self._tf_metrics.request(name, "OK", path.verb, seconds)
@@ -134,3 +132,16 @@ class Router:
                 headers={"Allow": "GET, HEAD"},
             )
         return await page()
+
+
+def code_of(error: BaseException) -> Code:
+    """What a failed request counts as."""
+    return error.code if isinstance(error, ServingError) else Code.INTERNAL
+
+
+def refusal(error: BaseException, method: str) -> web.Response:
+    """The answer to a request that failed. What is nobody's known mistake is logged, not told."""
+    if isinstance(error, ServingError):
+        return error_response(error)
+    logger.error("request failed", exc_info=error, extra={"method": method})
+    return error_response(ServingError(Code.INTERNAL, "internal error"))

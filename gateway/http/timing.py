@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Mapping
 
 from batching import Item
 
 
-def wants_timing(request: web.BaseRequest) -> bool:
-    """Whether the client asks where the time went."""
-    headers = request.headers
-    asked = headers.get("X-Server-Timing") or headers.get("Server-Timing")
+def wants_timing(headers: Mapping[str, str]) -> bool:
+    """Whether a request asks where the time went. The headers' names are in lower case, or the
+    mapping does not care."""
+    asked = headers.get("x-server-timing") or headers.get("server-timing")
     return asked is not None and asked.strip().lower() not in ("0", "false", "")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.errors import Code
 from gateway.exchange import Exchange
-from gateway.http import inference
+from gateway.http import call
 from tests.gateway.example_models import regressor
 from tests.gateway.fake_backend import Content, FakeSignature
 from tests.gateway.serving import Client, serving_fakes, until
@@ -114,7 +114,7 @@ async def test_nothing_is_made_for_nobody(client: Client, monkeypatch: pytest.Mo
     def refuse(**fields: Any) -> Exchange:
         raise AssertionError("nobody looks on")
 
-    monkeypatch.setattr(inference, "Exchange", refuse)
+    monkeypatch.setattr(call, "Exchange", refuse)
     assert (await client.predict("m", BODY)).status == 200
 
 

@@ -1,0 +1,171 @@
+"""One request at a time from its body to its answer, in callbacks: no task, no timer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from batching import BatchingError, Item, Outputs
+from gateway.errors import Code, ServingError
+from gateway.http.call import Call, Calls, InferenceApi, is_large
+from gateway.http.hot.answers import AnswerWriter
+from gateway.http.hot.head import Head
+from gateway.http.responses import json_bytes
+from gateway.http.router import Router, code_of, refusal
+from gateway.http.timing import server_timing
+
+_STOPPED = ServingError(Code.UNAVAILABLE, "the server is stopping")
+
+Send = Callable[[bytes, bool], None]
+"""Takes an answer, and whether the connection ends with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What the turns of all connections share."""
+
+    router: Router
+    calls: Calls
+    api: InferenceApi[Any]
+    answers: AnswerWriter
+    codec: Executor
+    """Encodes what is large."""
+    always_timing: bool
+
+
+class CurrentRequest:
+    """The request that a connection is at. Used again for each one of the connection.
+
+    Every request that ``begin`` is called for is counted once, whatever becomes of it, and gives
+    its lease back; ``send`` is called unless it was abandoned.
+    """
+
+    __slots__ = ("_context", "_item", "_send", "_started", "call", "head")
+
+    def __init__(self, context: RequestContext, send: Send) -> None:
+        self._context = context
+        self._send = send
+        self.head: Head | None = None
+        """That of the present request, if there is one."""
+        self.call: Call | None = None
+        """The present request once it has its body."""
+        self._item: Item | None = None
+        self._started = 0.0
+
+    def begin(self, head: Head) -> None:
+        """A request's head is there."""
+        self.head = head
+        self._started = time.monotonic()
+        self._context.router.in_flight += 1
+
+    def run(self, body: bytes) -> None:
+        """The body of the request that began is there."""
+        context, head = self._context, self.head
+        assert head is not None, "begun"
+        try:
+            call = context.calls.open(context.api, head.path, body, self._started)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            self._refuse(error)
+            return
+        self.call = call
+        try:
+            self._item = item = context.calls.submit(call)
+        except Exception as error:  # noqa: BLE001
+            self._fail(call, error)
+            return
+        item.future.add_done_callback(self._on_outputs)
+
+    def withdraw(self) -> None:
+        """Forget a request that waits for its body: somebody else answers it."""
+        assert self.call is None, "it cannot be taken back any more"
+        if self.head is not None:
+            self.head = None
+            self._context.router.in_flight -= 1
+
+    def abandon(self) -> None:
+        """The client is gone: take the request out of the queue, if there is one."""
+        if self.head is None:
+            return
+        call, item = self.call, self._item
+        self._end(self.head, Code.CANCELLED)
+        if item is not None:
+            item.cancel()
+        if call is not None:
+            call.servable.release()
+
+    def _on_outputs(self, future: asyncio.Future[Outputs]) -> None:
+        error = None if future.cancelled() else future.exception()
+        call, item = self.call, self._item
+        if call is None or item is None or item.future is not future:
+            return  # abandoned
+        if error is not None:
+            self._fail(call, error)
+            return
+        self._context.calls.answered(call, item)
+        outputs = future.result()
+        try:
+            if is_large(outputs):
+                self._encode_on_thread(call, outputs)
+                return
+            answer = call.encode(outputs)
+        except Exception as failure:  # noqa: BLE001
+            self._fail_finally(call, failure)
+            return
+        self._answer(call, outputs, answer)
+
+    def _encode_on_thread(self, call: Call, outputs: Outputs) -> None:
+        def encoded(future: asyncio.Future[bytes]) -> None:
+            error = _STOPPED if future.cancelled() else future.exception()
+            if self.call is not call:
+                return  # abandoned
+            if error is not None:
+                self._fail_finally(call, error)
+            else:
+                self._answer(call, outputs, future.result())
+
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(self._context.codec, call.encode, outputs).add_done_callback(encoded)
+
+    def _answer(self, call: Call, outputs: Outputs, answer: bytes) -> None:
+        context, head, item = self._context, self.head, self._item
+        assert head is not None, "begun"
+        assert item is not None, "submitted"
+        context.calls.tell_answer(call, outputs, answer)
+        call.servable.release()
+        self._end(head, None)
+        close = context.router.draining or not head.keep_alive
+        if head.wants_timing or context.always_timing:
+            response = json_bytes(answer)
+            response.headers["Server-Timing"] = server_timing(item)
+            self._send(context.answers.of(response, close), close)
+        else:
+            self._send(context.answers.ok(answer, close), close)
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        """The batcher refused the request, or its run failed."""
+        if isinstance(error, BatchingError | ServingError):
+            error = self._context.calls.failed(call, error)
+        self._fail_finally(call, error)
+
+    def _fail_finally(self, call: Call, error: BaseException) -> None:
+        self._context.calls.tell_failure(call, error)
+        call.servable.release()
+        self._refuse(error)
+
+    def _refuse(self, error: BaseException) -> None:
+        context, head = self._context, self.head
+        assert head is not None, "begun"
+        self._end(head, code_of(error))
+        close = context.router.draining or not head.keep_alive
+        self._send(context.answers.of(refusal(error, "POST"), close), close)
+
+    def _end(self, head: Head, failure: Code | None) -> None:
+        """Count the request and forget it."""
+        router = self._context.router
+        router.count(head.path, failure, time.monotonic() - self._started)
+        router.in_flight -= 1
+        self.head = self.call = self._item = None
