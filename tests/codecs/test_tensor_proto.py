@@ -238,6 +238,8 @@ def assert_same_as_tensorflow(tf: Any, array: NDArray[Any], type_name: str) -> N
 
 
 @pytest.mark.tf
+# TensorFlow's own reader, with NumPy 2.5.
+@pytest.mark.filterwarnings("ignore:Setting the dtype on a NumPy array:DeprecationWarning")
 @pytest.mark.parametrize("shape", [(), (3,), MANY, (0, 2)])
 @pytest.mark.parametrize("type_name", DTYPES)
 def test_numbers_in_tensorflow(tf: Any, type_name: str, shape: tuple[int, ...]) -> None:

@@ -22,7 +22,7 @@ from gateway.metrics import Metrics
 from gateway.models.environment import make_environment
 from gateway.models.manager import ModelManager
 from gateway.models.registry import ModelEntry, Registry
-from tests.gateway.serving import until
+from tests.gateway.serving import PATIENCE_SECONDS, until
 from tests.models.folder_backend import CheckedModel, FolderBackend
 
 _spare_names = itertools.count()
@@ -133,6 +133,12 @@ class Rig:
             shutil.rmtree(gone)
 
     # Requests.
+
+    async def answers(self, factor: float) -> None:
+        """Wait until requests go to the version with this factor."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await self.ask() != factor:
+                await asyncio.sleep(0.001)
 
     async def ask(
         self, name: str = "m", version: int | None = None, label: str | None = None
