@@ -119,6 +119,12 @@ class ModelController:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def close(self) -> None:
+        """Give up loads and unloads; the process ends."""
+        self.removed = True
+        for task in self._tasks:
+            task.cancel()
+
     # Looking.
 
     async def _round(self) -> None:

@@ -77,6 +77,8 @@ class ModelManager:
 
     def close(self) -> None:
         """Fail what is unanswered and stop the threads."""
+        for controller in {*self._controllers.values(), *self._tasks}:
+            controller.close()
         for task in self._tasks.values():
             task.cancel()
         for servable in self._registry.servables():

@@ -53,7 +53,7 @@ class VersionView:
     rejected: bool = False
     """It was taken back because of its failures: not wanted before its folder changes."""
     held: bool = False
-    """Must stay in memory: a label is about to move away from it, or it may have to come back."""
+    """Must stay in memory: a label in force refers to it, or it may have to come back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.http.hot import HotServer
 from tests.gateway.fake_backend import FakeSignature
 from tests.gateway.serving import until
 from tests.hot.corpus import MALFORMED, OTHERS, PLAIN
@@ -42,6 +43,16 @@ async def test_all_others_are_its_own(hot: Front, name: str) -> None:
     await wire.answers(1)
     assert hot.aiohttp_requests == 1
     assert hot.in_flight == 0
+
+
+@pytest.mark.parametrize("first", [b"\0", b"\x16\x03\x01", b"GET", b"post"])
+async def test_what_cannot_become_plain_goes_at_once(hot: Front, first: bytes) -> None:
+    """Not only once it is late."""
+    assert isinstance(hot.server, HotServer)
+    wire = hot.connect()
+    wire.send(first)
+    assert len(hot.server.fallback.connections) == 1
+    wire.leave()
 
 
 @pytest.mark.parametrize("other", [GET, chunked(BODY), post(BODY, b"Expect: nothing")])

@@ -3,6 +3,7 @@ uses it, and no request is lost."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 
@@ -127,3 +128,18 @@ async def test_a_look_may_take_longer_than_the_time_between_looks(
     await rig.rounds(20)
     rig.put("m", 2, 20)
     await rig.becomes(v1="END", v2="AVAILABLE")
+
+
+async def test_the_end_of_the_process_gives_up_loads_without_a_word(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig()
+    rig.put("m", 1, 1)
+    await rig.start()
+    rig.backend.loading["m/2"].shut()
+    rig.put("m", 2, 2)
+    await rig.becomes(v1="AVAILABLE", v2="LOADING")
+    rig.manager.close()
+    rig.backend.loading["m/2"].open()
+    await until(lambda: len(asyncio.all_tasks()) == 1)
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == []

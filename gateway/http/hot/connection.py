@@ -11,8 +11,6 @@ from gateway.http.hot.request import CurrentRequest, RequestContext
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Of a client that sends more requests than it takes answers, so much is read ahead."""
-_NO_HEAD = b"\0"
-"""What no plain request starts with."""
 PATIENCE_TICKS = 2
 """A request that is still not there as a whole goes to aiohttp, which has timers for such."""
 
@@ -58,7 +56,7 @@ class HotConnection(asyncio.Protocol):
         self._buffer = b""
         """Received and not used: requests that wait for their turn, the last one maybe in part."""
         self._last_head: Head | None = None
-        self._last_head_bytes = _NO_HEAD
+        self._last_head_bytes = b""
         self._body_at = 0
         """Length of the last head: where in the buffer the body of a request that has begun is."""
         self._reading = True
@@ -147,7 +145,7 @@ class HotConnection(asyncio.Protocol):
     def _next_head(self, buffer: bytes) -> Head | None:
         """That of the request at the front of the buffer; None when it has not arrived, or was
         not plain and its connection is handed over."""
-        if buffer.startswith(self._last_head_bytes):
+        if self._last_head is not None and buffer.startswith(self._last_head_bytes):
             # Most clients say the same again, but for the body.
             return self._last_head
         end = buffer.find(END) + len(END)
