@@ -1,4 +1,4 @@
-"""Each item's one outcome: set on its future, counted, and told to the observer."""
+"""Each item's one outcome: set, counted, and told to the observer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 _GONE: Inputs = {}
 """What an answered item keeps of its inputs, whoever still refers to it. A split item keeps them
 all: another executor may be at work on its other rows."""
+
+
+_CALLBACK_FAILED = "%s: the callback of a request failed"
+"""What a caller makes of its item's outcome is no matter of the neighbours."""
 
 
 class Answers:
@@ -48,11 +52,13 @@ class Answers:
         for part, result in zip(outcome.parts, outcome.results, strict=True):
             item, start, stop = part
             if stop - start == item.rows and not isinstance(result, Exception):
-                if not item.future.done():
-                    item.timing = timing
-                    item.future.set_result(result)
-                    answered += 1
                 item.inputs = _GONE
+                if not item.finished:
+                    answered += 1
+                    try:
+                        item.complete(result, timing)
+                    except Exception:
+                        logger.exception(_CALLBACK_FAILED, self._name)
                 continue
             failed += isinstance(result, Exception)
             self._settle(part, result, timing)
@@ -74,7 +80,7 @@ class Answers:
             self._tally.expired += 1
         else:
             self._tally.failed += 1
-        item.future.set_exception(error)
+        self._end(item, error)
         self.observe(ItemDropped(reason, item.rows, self._now() - item.enqueued_at))
 
     def cancelled(self, item: Item) -> None:
@@ -116,7 +122,13 @@ class Answers:
         self._tally.failed += 1
         # A future refuses StopIteration, which would end the coroutine that awaits it.
         refused = isinstance(error, StopIteration)
-        item.future.set_exception(_batch_failed(error) if refused else error)
+        self._end(item, _batch_failed(error) if refused else error)
+
+    def _end(self, item: Item, error: BaseException) -> None:
+        try:
+            item.fail(error)
+        except Exception:
+            logger.exception(_CALLBACK_FAILED, self._name)
 
 
 def _batch_failed(error: BaseException) -> BatchFailed:

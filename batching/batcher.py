@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -121,8 +121,13 @@ class Batcher:
         deadline: float = math.inf,
         rows: int = 0,
         key: Hashable = None,
+        done: Callable[[Item], None] | None = None,
     ) -> Item:
         """Let a request wait for the next batch. Await the item for its outputs.
+
+        With ``done`` there is no future to await, which costs a third: ``done(item)`` is called
+        once on the event loop when the item has its outcome, unless that is that it was cancelled.
+        It must be quick, since the others of the batch are told after it; it may submit and cancel.
 
         ``inputs`` are arrays (or lists of rows) by name, or PackedInputs, which cost the least;
         they must not be changed until the item is done. ``deadline`` is a second of the batcher's
@@ -148,8 +153,8 @@ class Batcher:
         queue = self._queue
         if queue.rows + rows > (self._free_rows if deadline == math.inf else self._batch_rows):
             self._admit(rows, deadline - now)
-        future = self._loop.create_future()
-        item = Item(future, inputs, rows, key, length, now, deadline, self._discard)
+        future = self._loop.create_future() if done is None else None
+        item = Item(future, done, inputs, rows, key, length, now, deadline, self._discard)
         queue.offer(item)
         self._tally.submitted += 1
         seat = self._seat

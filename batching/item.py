@@ -1,4 +1,4 @@
-"""One request on its way through a batcher; it is itself the future of the answer."""
+"""One request on its way through a batcher, and its outcome."""
 
 from __future__ import annotations
 
@@ -28,21 +28,26 @@ class RunTiming:
 
 
 class Item:
-    """A request's rows, and the future of its answer. Await it for the outputs.
+    """A request's rows and its outcome, which an event loop's future or a callback tells of.
 
-    Cancelling it, or the task that awaits it, takes its waiting rows out of the queue at once. It
-    wraps a plain future because the event loop awaits no other kind as cheaply.
+    Await it for the outputs, unless a callback was given. Cancelling it, or the task that awaits
+    it, takes its waiting rows out of the queue at once.
     """
 
     __slots__ = (
+        "_cancelled",
         "_discard",
+        "_future",
+        "_tell",
         "deadline",
         "enqueued_at",
+        "error",
+        "finished",
         "first_sealed_at",
-        "future",
         "inputs",
         "key",
         "length",
+        "outputs",
         "parts",
         "queued",
         "rows",
@@ -52,7 +57,8 @@ class Item:
 
     def __init__(
         self,
-        future: asyncio.Future[Outputs],
+        future: asyncio.Future[Outputs] | None,
+        tell: Callable[[Item], None] | None,
         inputs: Inputs,
         rows: int,
         key: Hashable,
@@ -61,7 +67,9 @@ class Item:
         deadline: float,
         discard: Callable[[Item], None],
     ) -> None:
-        self.future = future
+        """Either ``future`` or ``tell``."""
+        self._future = future
+        self._tell = tell or _complete_future
         self.inputs = inputs
         self.rows = rows
         self.key = key
@@ -81,18 +89,28 @@ class Item:
         """When the first rows of an item that was split were sealed; else 0."""
         self.timing: RunTiming | None = None
         """The batch that completed it; None until then."""
+        self.finished = False
+        """Whether the item has its outcome; written on the event loop only."""
+        self.outputs: Outputs | None = None
+        """The answer; None without one."""
+        self.error: BaseException | None = None
+        """Why there is none; None also for a cancelled item."""
+        self._cancelled = False
         self._discard = discard
 
     def __repr__(self) -> str:
-        return f"<Item rows={self.rows} taken={self.taken} {self.future!r}>"
+        return f"<Item rows={self.rows} taken={self.taken} {self._state()}>"
 
     def __await__(self) -> Generator[Any, None, Outputs]:
+        future = self._future
+        if future is None:
+            raise RuntimeError("an item with a callback cannot be awaited")
         try:
-            return (yield from self.future)
+            return (yield from future)
         except asyncio.CancelledError:
             # The answer may have come in the same turn of the loop: then it counts as answered.
-            if self.future.cancel() or self.future.cancelled():
-                self._give_up()
+            if future.cancel() or future.cancelled():
+                self.cancel()
             raise
 
     @property
@@ -101,35 +119,70 @@ class Item:
         assert self.timing is not None, "the item is answered"
         return (self.first_sealed_at or self.timing.sealed_at) - self.enqueued_at
 
+    def complete(self, outputs: Outputs, timing: RunTiming) -> None:
+        """Give it its answer and tell whoever waits; it must not be finished. Raises what a
+        callback raises."""
+        self.timing = timing
+        self.outputs = outputs
+        self.finished = True
+        self._tell(self)
+
+    def fail(self, error: BaseException) -> None:
+        """End it without an answer; see ``complete``."""
+        self.error = error
+        self.finished = True
+        self._tell(self)
+
     def cancel(self) -> bool:
         """Give the request up; False when it is done already. A batch that holds rows of it runs
-        on for its neighbours."""
-        cancelled = self.future.cancel()
-        if cancelled:
-            self._give_up()
-        return cancelled
-
-    def _give_up(self) -> None:
-        """Tell the batcher, once: cancelling an item also wakes those who await it."""
-        discard, self._discard = self._discard, _ignore
-        discard(self)
+        on for its neighbours. A callback is not called any more."""
+        if self.finished:
+            return False
+        self.finished = self._cancelled = True
+        if self._future is not None:
+            self._future.cancel()
+        self._discard(self)
+        return True
 
     def done(self) -> bool:
         """Whether the item has its outcome."""
-        return self.future.done()
+        return self.finished
 
     def cancelled(self) -> bool:
         """Whether the outcome is that it was cancelled."""
-        return self.future.cancelled()
+        return self._cancelled
 
     def result(self) -> Outputs:
         """The outputs of a done item; raises what it failed with."""
-        return self.future.result()
+        if self.error is not None:
+            raise self.error
+        if self.outputs is None:
+            raise self._unanswered()
+        return self.outputs
 
     def exception(self) -> BaseException | None:
         """What a done item failed with."""
-        return self.future.exception()
+        if self.error is None and self.outputs is None:
+            raise self._unanswered()
+        return self.error
+
+    def _unanswered(self) -> BaseException:
+        return asyncio.CancelledError() if self._cancelled else asyncio.InvalidStateError()
+
+    def _state(self) -> str:
+        if self._cancelled:
+            return "cancelled"
+        if self.error is not None:
+            return f"failed with {self.error!r}"
+        return "answered" if self.finished else "pending"
 
 
-def _ignore(item: Item) -> None:
-    pass
+def _complete_future(item: Item) -> None:
+    future = item._future
+    if future is None or future.done():  # the task that awaits it was cancelled this moment
+        return
+    if item.error is not None:
+        future.set_exception(item.error)
+    else:
+        assert item.outputs is not None, "finished"
+        future.set_result(item.outputs)

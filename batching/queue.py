@@ -11,13 +11,12 @@ first, so no key starves.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from typing import Final, Generic
 
+from batching.deadlines import Deadlines
 from batching.forming import E, Lane, Slice, take_slices
 from batching.observe import ReleaseReason
 from batching.policy import BatchPolicy
@@ -51,9 +50,7 @@ class BatchQueue(Generic[E]):
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
         self._lanes: dict[Hashable, Lane[E]] = {}
-        self._deadlines: list[tuple[float, int, E]] = []
-        self._deadlines_bound = 256
-        self._sequence = count()
+        self._deadlines: Deadlines[E] = Deadlines()
         self.rows = 0
         """Rows that wait."""
         self.items = 0
@@ -77,7 +74,7 @@ class BatchQueue(Generic[E]):
         self.rows += entry.rows
         self.items += 1
         if entry.deadline != math.inf:
-            self._watch(entry)
+            self._deadlines.add(entry)
 
     def take(self, now: float, *, flush: bool = False) -> SealedBatch[E] | None:
         """Seal the next batch, or None when nothing may go yet.
@@ -111,13 +108,9 @@ class BatchQueue(Generic[E]):
 
     def expire(self, now: float) -> list[E]:
         """Entries whose deadline has come, waiting or running; the waiting ones are removed."""
-        heap = self._deadlines
-        expired: list[E] = []
-        while heap and (heap[0][0] <= now or heap[0][2].done()):
-            entry = heapq.heappop(heap)[2]
-            if not entry.done():
-                self.discard(entry)
-                expired.append(entry)
+        expired = self._deadlines.come(now)
+        for entry in expired:
+            self.discard(entry)
         return expired
 
     def next_wakeup(self, now: float) -> float:
@@ -126,7 +119,7 @@ class BatchQueue(Generic[E]):
         ``inf`` when there is no such time. A timeout that has ended needs none: its batch goes as
         soon as a device is free.
         """
-        wakeup = self._deadlines[0][0] if self._deadlines else math.inf
+        wakeup = self._deadlines.next()
         if self._policy.batch_timeout > 0:
             for lane in self._lanes.values():
                 end = lane.head().enqueued_at + self._policy.batch_timeout
@@ -154,8 +147,7 @@ class BatchQueue(Generic[E]):
         """Remove every entry and return them in no particular order."""
         entries = [entry for lane in self._lanes.values() for entry in lane.entries if entry.queued]
         # Those that run keep their deadlines.
-        self._deadlines = [record for record in self._deadlines if not record[2].queued]
-        heapq.heapify(self._deadlines)
+        self._deadlines.keep(lambda entry: not entry.queued)
         for entry in entries:
             entry.queued = False
         self._lanes.clear()
@@ -172,15 +164,6 @@ class BatchQueue(Generic[E]):
         """Entries with rows that wait, lane by lane."""
         for lane in self._lanes.values():
             yield from (entry for entry in lane.entries if entry.queued)
-
-    def _watch(self, entry: E) -> None:
-        heap = self._deadlines
-        heapq.heappush(heap, (entry.deadline, next(self._sequence), entry))
-        if len(heap) > self._deadlines_bound:
-            # Answered entries leave from the top only; one slow entry must not pin the rest.
-            heap[:] = [record for record in heap if not record[2].done()]
-            heapq.heapify(heap)
-            self._deadlines_bound = 2 * len(heap) + 256
 
     def _next_lane(self, now: float, flush: bool) -> Lane[E] | None:
         """The lane to serve: of those that may go, the one whose head is oldest."""

@@ -109,7 +109,7 @@ class BatchJob:
     def __call__(self) -> BatchOutcome:
         outcome = self._outcome
         # Cancelled or expired between sealing and now. Later ones run and are not answered.
-        outcome.parts = [part for part in self.batch.slices if not part[0].future.done()]
+        outcome.parts = [part for part in self.batch.slices if not part[0].finished]
         outcome.rows = sum([stop - start for _, start, stop in outcome.parts])
         outcome.started_at = self._now()
         if outcome.parts:
@@ -134,7 +134,7 @@ class BatchJob:
 
     def _again(self, parts: Sequence[Part]) -> Sequence[Outputs | Exception]:
         """Run what is still wanted of ``parts``: items may expire while a culprit is looked for."""
-        wanted = [part for part in parts if not part[0].future.done()]
+        wanted = [part for part in parts if not part[0].finished]
         results = iter(self._together(wanted) if wanted else ())
         return [
             BatchFailed("given up meanwhile") if part not in wanted else next(results)

@@ -20,8 +20,7 @@ def deliver(part: tuple[Item, int, int], outputs: Outputs, timing: RunTiming) ->
         return False
     rejoined = _rejoined([item.parts[start][1] for start in sorted(item.parts)])
     item.parts = None
-    item.timing = timing
-    item.future.set_result(rejoined)
+    item.complete(rejoined, timing)
     return True
 
 

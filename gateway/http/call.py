@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -137,9 +137,10 @@ class Calls:
             raise api.unknown_signature(body.signature_name)
         return Call(api, path, servable, queue, raw_body, body, started, _NOTHING)
 
-    def submit(self, call: Call) -> Item:
-        """Queue the call's inputs. Raises BatchingError, which ``failed`` is there for."""
-        return call.queue.submit(call.inputs, call.started + self._timeout)
+    def submit(self, call: Call, done: Callable[[Item], None] | None = None) -> Item:
+        """Queue the call's inputs; ``done`` as for ``Batcher.submit``. Raises BatchingError, which
+        ``failed`` is there for."""
+        return call.queue.submit(call.inputs, call.started + self._timeout, done)
 
     def answered(self, call: Call, item: Item) -> None:
         """Count a call whose item has its outputs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from batching import Batcher, Inputs, Item
@@ -22,9 +22,11 @@ class SignatureQueue:
     alone_because: str
     """Why its requests do not share runs; empty when they do."""
 
-    def submit(self, inputs: Inputs, deadline: float) -> Item:
+    def submit(
+        self, inputs: Inputs, deadline: float, done: Callable[[Item], None] | None = None
+    ) -> Item:
         """Let a request wait for the next batch; see ``Batcher.submit``."""
-        return self.batcher.submit(inputs, deadline=deadline)
+        return self.batcher.submit(inputs, deadline=deadline, done=done)
 
 
 class Servable:

@@ -155,7 +155,7 @@ async def test_drain_ends_when_closed() -> None:
 async def test_repr_tells_the_state() -> None:
     bench = Bench(FOUR, name="m")
     item = bench.submit(1)
-    assert repr(item).startswith("<Item rows=1 taken=0 <Future pending")
+    assert repr(item).startswith("<Item rows=1 taken=0 pending>")
     assert repr(bench.pool) == "<DevicePool idle=1 of 1>"
     expected = "<Batcher m {} <BatchQueue items=1 rows=1 lanes=1> running=0>"
     assert repr(bench.batcher) == expected.format("open")

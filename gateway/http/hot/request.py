@@ -73,11 +73,9 @@ class CurrentRequest:
             return
         self.call = call
         try:
-            self._item = item = context.calls.submit(call)
+            self._item = context.calls.submit(call, self._on_outcome)
         except Exception as error:  # noqa: BLE001
             self._fail(call, error)
-            return
-        item.future.add_done_callback(self._on_outputs)
 
     def withdraw(self) -> None:
         """Forget a request that waits for its body: somebody else answers it."""
@@ -97,16 +95,15 @@ class CurrentRequest:
         if call is not None:
             call.servable.release()
 
-    def _on_outputs(self, future: asyncio.Future[Outputs]) -> None:
-        error = None if future.cancelled() else future.exception()
-        call, item = self.call, self._item
-        if call is None or item is None or item.future is not future:
-            return  # abandoned
-        if error is not None:
-            self._fail(call, error)
+    def _on_outcome(self, item: Item) -> None:
+        """The batcher is done with the request; it does not call when the request was abandoned."""
+        call, outputs = self.call, item.outputs
+        assert call is not None, "submitted"
+        if outputs is None:
+            assert item.error is not None, "finished"
+            self._fail(call, item.error)
             return
         self._context.calls.answered(call, item)
-        outputs = future.result()
         try:
             if is_large(outputs):
                 self._encode_on_thread(call, outputs)
