@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from numpy.typing import DTypeLike
 
-from batching.admission import Backlog, refusal
+from batching.admission import Backlog, predicted_wait, refusal
 from batching.answers import Answers
 from batching.clock import Clock, LoopClock
 from batching.compatibility import describe
@@ -92,6 +92,8 @@ class Batcher:
         self._batch_rows = self.policy.max_batch_size
         unbounded = self.policy.queue_budget == math.inf
         self._free_rows = self.policy.max_queue_rows if unbounded else self._batch_rows
+        self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
+        """Up to so many rows in the queue a request with at least so much time left is admitted."""
         self._draining = False
         self._closed = False
         self._empty: asyncio.Future[None] | None = None
@@ -151,7 +153,7 @@ class Batcher:
         if self._draining or deadline <= now or rows > self._most_rows:
             raise self._refusal(rows, deadline, now)
         queue = self._queue
-        if queue.rows + rows > (self._free_rows if deadline == math.inf else self._batch_rows):
+        if queue.rows + rows > self._sure_rows or deadline - now < self._sure_seconds:
             self._admit(rows, deadline - now)
         future = self._loop.create_future() if done is None else None
         item = Item(future, done, inputs, rows, key, length, now, deadline, self._discard)
@@ -230,6 +232,8 @@ class Batcher:
         """Answer the items of a batch that came back."""
         assert isinstance(job, BatchJob)
         self._running.discard(job)
+        # What a batch costs is known better now.
+        self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
         try:
             if error is not None:
                 raise error
@@ -262,12 +266,25 @@ class Batcher:
 
     def _admit(self, rows: int, time_left: float) -> None:
         queue = self._queue
+        if queue.rows + rows <= (self._free_rows if time_left == math.inf else self._batch_rows):
+            return
         backlog = Backlog(queue.rows, queue.items, queue.single)
         executors = len(self._seat.allowed)
         refused = refusal(backlog, rows, time_left, self.policy, self.latency, executors)
         if refused is not None:
             self._answers.refused(refused.reason, rows)
             raise refused.error
+        if not queue.single:
+            self._look_ahead(executors)
+
+    def _look_ahead(self, executors: int) -> None:
+        """Spare those who come next the question, if twice as many rows could still wait."""
+        queue, policy = self._queue, self.policy
+        rows = min(2 * (queue.rows + 1), policy.max_queue_rows)
+        nothing = Backlog(0, 0, single=False)
+        wait = predicted_wait(nothing, rows, policy, self.latency, executors)
+        if wait <= policy.queue_budget:
+            self._sure_rows, self._sure_seconds = rows, wait
 
     def _fail_everything(self, error: Exception) -> None:
         """The queue itself is broken: no item of it may wait for ever."""

@@ -55,7 +55,8 @@ class Deadlines(Generic[M]):
         return min(first, self._heap[0][0]) if self._heap else first
 
     def come(self, now: float) -> list[M]:
-        """Remove those whose deadline is ``now`` or was before; without the done ones."""
+        """Remove those whose deadline is ``now`` or was before, earliest first; without the done
+        ones."""
         in_order, heap = self._in_order, self._heap
         expired: list[M] = []
         while in_order and ((first := in_order[0]).deadline <= now or first.done()):
@@ -66,6 +67,7 @@ class Deadlines(Generic[M]):
             entry = heapq.heappop(heap)[2]
             if not entry.done():
                 expired.append(entry)
+        expired.sort(key=_deadline)
         return expired
 
     def keep(self, wanted: Callable[[M], bool]) -> None:
@@ -77,6 +79,10 @@ class Deadlines(Generic[M]):
     def _compact(self) -> None:
         self.keep(_is_pending)
         self._bound = 2 * (len(self._in_order) + len(self._heap)) + _FEWEST_TO_COMPACT
+
+
+def _deadline(entry: Mortal) -> float:
+    return entry.deadline
 
 
 def _is_pending(entry: Mortal) -> bool:

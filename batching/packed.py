@@ -60,10 +60,12 @@ class PackedInputs(Mapping[str, Array]):
 class BatchOutputs:
     """The outputs of a batch, shared by all who have rows of it."""
 
-    __slots__ = ("arrays", "memo")
+    __slots__ = ("arrays", "memo", "size")
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self.arrays = arrays
+        self.size = sum([array.size for array in arrays.values()])
+        """Number of values in all arrays together."""
         self.memo: dict[Hashable, Any] = {}
         """What consumers derive from the whole batch once, for all of its requests."""
 

@@ -44,20 +44,28 @@ class Counter:
 class Distribution:
     """A histogram for each combination of label values."""
 
-    __slots__ = ("_bounds", "_histograms", "_labels", "_limits", "_name")
+    __slots__ = ("_bounds", "_histograms", "_labels", "_limits", "_name", "_scale")
 
-    def __init__(self, name: str, bounds: Sequence[float], *labels: str) -> None:
+    def __init__(
+        self, name: str, bounds: Sequence[float], *labels: str, scale: float = 1.0
+    ) -> None:
+        """Observations are multiplied by ``scale`` to have the unit of ``bounds``."""
         self._name = name
         self._bounds = bounds
         self._labels = labels
+        self._scale = scale
         self._limits = [*(f"{bound:g}" for bound in bounds), "+Inf"]
         self._histograms: dict[Labels, Histogram] = {}
 
-    def observe(self, labels: Labels, value: float) -> None:
+    def of(self, labels: Labels) -> Histogram:
+        """The histogram of one combination, made if there is none."""
         histogram = self._histograms.get(labels)
         if histogram is None:
-            histogram = self._histograms[labels] = Histogram(self._bounds)
-        histogram.observe(value)
+            histogram = self._histograms[labels] = Histogram(self._bounds, self._scale)
+        return histogram
+
+    def observe(self, labels: Labels, value: float) -> None:
+        self.of(labels).observe(value)
 
     def lines(self) -> Iterator[str]:
         yield f"# TYPE {self._name} histogram"

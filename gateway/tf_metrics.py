@@ -6,9 +6,11 @@ model that is not configured is counted under an empty name (TF Serving: under t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from batching import BatchDone, Event
+from gateway.histogram import Histogram
 from gateway.tf_exposition import LATENCIES, SIZES, Counter, Distribution
 
 _SERVING = ":tensorflow:serving:"
@@ -16,6 +18,8 @@ _BATCHING = ":tensorflow:serving:batching_session:"
 _LOADER = ":tensorflow:cc:saved_model:"
 _CORE = ":tensorflow:core:"
 _NO_LABELS = ()
+_MICROSECONDS = 1e6
+"""In a second, the unit that durations are given in."""
 
 
 class TfServingMetrics:
@@ -29,21 +33,37 @@ class TfServingMetrics:
     def __init__(self) -> None:
         self._request_count = Counter(_SERVING + "request_count", "model_name", "status")
         self._request_latency = Distribution(
-            _SERVING + "request_latency", LATENCIES, "model_name", "API", "entrypoint"
+            _SERVING + "request_latency",
+            LATENCIES,
+            "model_name",
+            "API",
+            "entrypoint",
+            scale=_MICROSECONDS,
         )
         self._runtime_latency = Distribution(
-            _SERVING + "runtime_latency", LATENCIES, "model_name", "API", "runtime"
+            _SERVING + "runtime_latency",
+            LATENCIES,
+            "model_name",
+            "API",
+            "runtime",
+            scale=_MICROSECONDS,
         )
         self._example_counts = Distribution(_SERVING + "request_example_counts", SIZES, "model")
         self._example_total = Counter(_SERVING + "request_example_count_total", "model")
         self._warmup_latency = Distribution(
-            _SERVING + "model_warmup_latency", LATENCIES, "model_path", "status"
+            _SERVING + "model_warmup_latency",
+            LATENCIES,
+            "model_path",
+            "status",
+            scale=_MICROSECONDS,
         )
         self._warmup_records = Counter(
             _SERVING + "model_warmup_records_read", "model_path", "status"
         )
         self._request_logs = Counter(_SERVING + "request_log_count", "model_name", "status_code")
-        self._queuing_latency = Distribution(_BATCHING + "queuing_latency", LATENCIES)
+        self._queuing_latency = Distribution(
+            _BATCHING + "queuing_latency", LATENCIES, scale=_MICROSECONDS
+        )
         self._wrapped_runs = Counter(_BATCHING + "wrapped_run_count")
         self._padding_size = Distribution(_BATCHING + "padding_size", (0.0, *SIZES))
         self._input_batch_size = Distribution(_BATCHING + "input_batch_size", SIZES)
@@ -52,18 +72,28 @@ class TfServingMetrics:
         self._load_latency = Counter(_LOADER + "load_latency", "model_path")
         self._graph_runs = Counter(_CORE + "graph_runs")
         self._graph_run_time = Counter(_CORE + "graph_run_time_usecs")
+        self._first: list[Callable[[], None]] = []
+
+    def before_reading(self, count: Callable[[], None]) -> None:
+        """Have ``count`` called by ``render``, on its thread, before it looks at the numbers."""
+        self._first.append(count)
 
     def request(self, model: str, status: str, api: str, seconds: float) -> None:
         """A REST request was answered; ``status`` is a canonical code's name. Only successes have
         a latency."""
         self._request_count.add((model, status))
         if status == "OK":
-            self._request_latency.observe((model, api, "REST"), seconds * 1e6)
+            self._request_latency.observe((model, api, "REST"), seconds)
 
-    def runtime(self, model: str, api: str, seconds: float) -> None:
-        """The framework's part in an answer. The runtime's name is TF Serving's, for every model
-        format."""
-        self._runtime_latency.observe((model, api, "TF1"), seconds * 1e6)
+    def answered(self, model: str, api: str, seconds: Sequence[float]) -> None:
+        """``request`` of many that succeeded."""
+        self._request_count.add((model, "OK"), len(seconds))
+        self._request_latency.of((model, api, "REST")).observe_all(seconds)
+
+    def runtimes(self, model: str, api: str) -> Histogram:
+        """Where the framework's part in an answer is observed, in seconds. The runtime's name is
+        TF Serving's, for every model format."""
+        return self._runtime_latency.of((model, api, "TF1"))
 
     def examples(self, model: str, number: int) -> None:
         """Examples of one classify or regress request."""
@@ -74,8 +104,7 @@ class TfServingMetrics:
         """A batcher's observer, for all of them: TF Serving does not tell them apart."""
         if not isinstance(event, BatchDone):
             return
-        for wait in event.queue_waits:
-            self._queuing_latency.observe(_NO_LABELS, wait * 1e6)
+        self._queuing_latency.of(_NO_LABELS).observe_all(event.queue_waits)
         runs = 1 + event.reruns
         self._wrapped_runs.add(_NO_LABELS, runs)
         self._graph_runs.add(_NO_LABELS, runs)
@@ -93,7 +122,7 @@ class TfServingMetrics:
     def warmup(self, model_path: PurePath, status: str, seconds: float, records: int) -> None:
         """A version's warm-up file was replayed; ``status`` is a canonical code's name."""
         labels = (str(model_path), status)
-        self._warmup_latency.observe(labels, seconds * 1e6)
+        self._warmup_latency.observe(labels, seconds)
         self._warmup_records.add(labels, records)
 
     def request_logged(self, model: str, status: str) -> None:
@@ -102,5 +131,7 @@ class TfServingMetrics:
 
     def render(self) -> bytes:
         """All families, whether they have numbers yet or not."""
+        for count in self._first:
+            count()
         families = (f for f in vars(self).values() if isinstance(f, Counter | Distribution))
         return "".join(f"{line}\n" for family in families for line in family.lines()).encode()

@@ -28,7 +28,10 @@ def encode_rows(outputs: Tensors, specs: Mapping[str, TensorSpec]) -> bytes:
     if type(outputs) is OutputRows:
         texts = _row_texts(outputs.batch, specs)
         if texts:
-            return b'{"predictions":[%b]}' % b",".join(texts[outputs.start : outputs.stop])
+            start, stop = outputs.start, outputs.stop
+            if stop - start == 1:
+                return b'{"predictions":[' + texts[start] + b"]}"
+            return b'{"predictions":[%b]}' % b",".join(texts[start:stop])
     ordered = _in_order(outputs, specs)
     _check_rows(ordered)
     text = write_array(*ordered[0]) if len(ordered) == 1 else _row_objects(ordered)
@@ -53,10 +56,8 @@ def _row_texts(batch: BatchOutputs, specs: Mapping[str, TensorSpec]) -> list[byt
     nobody's answer should wait for."""
     texts: list[bytes] | None = batch.memo.get(_MEMO)
     if texts is None:
-        size = 0
-        for array in batch.arrays.values():
-            size += array.size
-        texts = _write_rows(batch.arrays, specs) if size <= MOST_SHARED_VALUES else []
+        few = batch.size <= MOST_SHARED_VALUES
+        texts = _write_rows(batch.arrays, specs) if few else []
         batch.memo[_MEMO] = texts
     return texts
 

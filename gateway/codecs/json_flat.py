@@ -8,7 +8,7 @@ left to ``json_values``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batching import PackedInputs, aligned_empty
+from batching.packed import Column
 from gateway.backends.base import TensorSpec
 
 CODES: Mapping[str, str] = {
@@ -29,6 +30,9 @@ CODES: Mapping[str, str] = {
 }
 """How ``struct`` calls the dtypes that need no narrowing. Its native float, as numpy's, becomes
 infinite beyond its range."""
+
+_KINDS = {"f": "f", "d": "f", "i": "i", "I": "u", "q": "i", "Q": "u"}
+"""numpy's kind letters."""
 
 MOST_PACKED_VALUES = 2048
 """A larger input pays for an array of its own: TensorFlow takes that one without a copy."""
@@ -48,11 +52,12 @@ def pack_row(value: Any, spec: TensorSpec) -> PackedInputs | None:
     count = len(row)
     if not 0 < count <= MOST_PACKED_VALUES or spec.type_name not in CODES:
         return None
+    pack, key = _row_layout(spec.name, spec.type_name, count)
     try:
-        values = packer(CODES[spec.type_name], count).pack(*row)
+        values = pack(*row)
     except (struct.error, OverflowError):
         return None
-    return PackedInputs((values,), ((spec.name, spec.dtype, (count,)),), 1)
+    return PackedInputs((values,), key, 1)
 
 
 def pack_columns(
@@ -100,6 +105,19 @@ def fill(array: NDArray[Any], code: str, leaves: list[Any]) -> NDArray[Any] | No
 def packer(code: str, count: int) -> struct.Struct:
     """Packs ``count`` values of ``code`` in native byte order."""
     return struct.Struct(f"{count}{code}")
+
+
+@lru_cache(512)
+def _row_layout(
+    name: str, type_name: str, count: int
+) -> tuple[Callable[..., bytes], tuple[Column, ...]]:
+    """What packs a row, and its key: one and the same for equal rows, so that the batcher compares
+    no more than identities."""
+    code = CODES[type_name]
+    packer_of_row = packer(code, count)
+    # By size: C has two names for the same 64 bits, and numpy a dtype for each.
+    dtype = np.dtype(f"{_KINDS[code]}{packer_of_row.size // count}")
+    return packer_of_row.pack, ((name, dtype, (count,)),)
 
 
 def _pack_several(

@@ -15,6 +15,7 @@ from batching import BatchingError, Inputs, Item, OutputRows, Outputs
 from gateway.backends.base import Signature
 from gateway.errors import Code, ServingError
 from gateway.exchange import Api, Exchange, Observer
+from gateway.histogram import Histogram
 from gateway.http.paths import ModelPath
 from gateway.models.registry import Registry
 from gateway.models.servable import Servable, SignatureQueue
@@ -106,6 +107,7 @@ class Calls:
         self._metrics = metrics
         self._timeout = timeout
         self._observers = observers
+        self._runtimes: dict[tuple[str, str], Histogram] = {}
 
     def open(
         self, api: InferenceApi[Any], path: ModelPath, raw_body: bytes, started: float
@@ -140,7 +142,8 @@ class Calls:
     def submit(self, call: Call, done: Callable[[Item], None] | None = None) -> Item:
         """Queue the call's inputs; ``done`` as for ``Batcher.submit``. Raises BatchingError, which
         ``failed`` is there for."""
-        return call.queue.submit(call.inputs, call.started + self._timeout, done)
+        deadline = call.started + self._timeout
+        return call.queue.batcher.submit(call.inputs, deadline=deadline, done=done)
 
     def answered(self, call: Call, item: Item) -> None:
         """Count a call whose item has its outputs."""
@@ -148,7 +151,12 @@ class Calls:
         assert timing is not None, "the item is answered"
         servable, api = call.servable, call.api
         servable.outcomes.answered += 1
-        self._metrics.runtime(servable.name, api.name, timing.finished_at - timing.started_at)
+        runtime = self._runtimes.get((servable.name, api.name))
+        if runtime is None:
+            runtime = self._runtimes[servable.name, api.name] = self._metrics.runtimes(
+                servable.name, api.name
+            )
+        runtime.observe(timing.finished_at - timing.started_at)
         if api.takes_examples:
             self._metrics.examples(servable.name, item.rows)
 
@@ -195,7 +203,7 @@ class Calls:
 
 def is_large(outputs: Outputs) -> bool:
     """Whether encoding them would hold the event loop for long."""
-    if type(outputs) is OutputRows and _values(outputs.batch.arrays) <= LARGE_OUTPUT_VALUES:
+    if type(outputs) is OutputRows and outputs.batch.size <= LARGE_OUTPUT_VALUES:
         return False
     return _values(outputs) > LARGE_OUTPUT_VALUES
 

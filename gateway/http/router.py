@@ -17,6 +17,7 @@ from gateway.http.models import list_answer, metadata_answer, status_answer
 from gateway.http.paths import PREFIX, ModelPath, parse_model_path
 from gateway.http.responses import error_response, json_response
 from gateway.metrics import Metrics
+from gateway.metrics.answered import AnsweredRequests
 from gateway.models.registry import Registry
 from gateway.tf_metrics import TfServingMetrics
 
@@ -51,6 +52,7 @@ class Router:
         self._registry = registry
         self._metrics = metrics
         self._tf_metrics = tf_metrics
+        self._answered = AnsweredRequests(metrics, tf_metrics)
         self._inference = inference
         self._pages = pages
         self._cors = cors
@@ -112,8 +114,7 @@ class Router:
         """A request under /v1 is over; ``seconds`` since its head was there."""
         name = path.name if path.name in self._registry.models else ""
         if failure is None:
-            self._tf_metrics.request(name, "OK", path.verb, seconds)
-            self._metrics.requests(name, path.verb).record(200, seconds)
+            self._answered.add(name, path.verb, seconds)
             return
         self._tf_metrics.request(name, failure.name, path.verb, seconds)
         if path is not _NO_PATH:

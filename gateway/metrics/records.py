@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from batching import (
@@ -58,8 +59,7 @@ class BatchMetrics:
 
     def __call__(self, event: Event, /) -> None:
         if isinstance(event, BatchDone):
-            for wait in event.queue_waits:
-                self.queue_wait.observe(wait)
+            self.queue_wait.observe_all(event.queue_waits)
             self.run.observe(event.run_seconds)
             self.padding.observe(event.padding_ratio)
             self.reruns += event.reruns
@@ -80,6 +80,11 @@ class RequestMetrics:
         self.api = api
         self.seconds = Histogram(SECONDS)
         self.by_status: dict[int, int] = {}
+
+    def answered(self, seconds: Sequence[float]) -> None:
+        """``record`` of many with status 200."""
+        self.seconds.observe_all(seconds)
+        self.by_status[200] = self.by_status.get(200, 0) + len(seconds)
 
     def record(self, status: int, seconds: float) -> None:
         self.seconds.observe(seconds)

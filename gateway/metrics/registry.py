@@ -46,8 +46,13 @@ class Metrics(Collector):
         self._batchers: tuple[BatchMetrics, ...] = ()
         """Replaced as a whole: a scrape goes on with the one it began with."""
         self._counters: dict[str, tuple[str, Sequence[str], CounterValues]] = {}
+        self._first: list[Callable[[], None]] = []
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+
+    def before_reading(self, count: Callable[[], None]) -> None:
+        """Have ``count`` called by ``render``, on its thread, before it looks at the numbers."""
+        self._first.append(count)
 
     def requests(self, model: str, api: str) -> RequestMetrics:
         """Where requests of a configured model ("" for unknown ones) are counted."""
@@ -85,6 +90,8 @@ class Metrics(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
+        for count in self._first:
+            count()
         batchers = self._batchers
         yield from request_families(list(self._requests.values()))
         yield from batch_families(batchers)

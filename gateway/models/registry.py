@@ -110,7 +110,7 @@ class Registry:
     def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
         """``resolve``, with a lease: the caller must ``release`` the servable."""
         servable = self.resolve(name, version, label)
-        servable.lease()
+        servable.leases += 1
         return servable
 
     def resolve(self, name: str, version: int | None = None, label: str | None = None) -> Servable:

@@ -36,7 +36,7 @@ class Servable:
     unloaded only when no lease is out, so a request that found it is answered by it.
     """
 
-    __slots__ = ("_idle", "_leases", "model", "name", "outcomes", "queues", "version")
+    __slots__ = ("_idle", "leases", "model", "name", "outcomes", "queues", "version")
 
     def __init__(
         self, name: str, version: int, model: Model, queues: Mapping[str, SignatureQueue]
@@ -47,19 +47,21 @@ class Servable:
         self.queues = queues
         self.outcomes = Outcomes()
         """How its requests went, for the automatic step back."""
-        self._leases = 0
+        self.leases = 0
+        """How many are out."""
         self._idle: asyncio.Event | None = None
 
     def __repr__(self) -> str:
-        return f"<Servable {self.name} version {self.version}, {self._leases} leases>"
+        return f"<Servable {self.name} version {self.version}, {self.leases} leases>"
 
     def lease(self) -> None:
-        self._leases += 1
+        """Take another."""
+        self.leases += 1
 
     def release(self) -> None:
         """Give a lease back."""
-        self._leases -= 1
-        if self._idle is not None and not self._leases:
+        self.leases -= 1
+        if self._idle is not None and not self.leases:
             self._idle.set()
 
     async def drain(self) -> None:
@@ -70,7 +72,7 @@ class Servable:
         """Wait for the leases, then for the answers, and leave the devices. Nobody must be able to
         find it any more."""
         self._idle = asyncio.Event()
-        if self._leases:
+        if self.leases:
             await self._idle.wait()
         await self.drain()
         self.close()
