@@ -21,7 +21,7 @@ from batching.admission import Backlog, predicted_wait, refusal
 from batching.answers import Answers
 from batching.clock import Clock, LoopClock
 from batching.compatibility import describe
-from batching.errors import BatchingError, Closed, DeadlineExceeded, ItemTooLarge
+from batching.errors import BatchingError, Closed, DeadlineExceeded, ItemTooLarge, QueueFull
 from batching.executor import Job
 from batching.isolation import RerunBudget
 from batching.item import Inputs, Item, Outputs
@@ -94,6 +94,9 @@ class Batcher:
         self._free_rows = self.policy.max_queue_rows if unbounded else self._batch_rows
         self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
         """Up to so many rows in the queue a request with at least so much time left is admitted."""
+        self.refusing: QueueFull | None = None
+        """The last refusal of a single row, for as long as another row would get the same."""
+        self._refusing_for = DropReason.FULL
         self._draining = False
         self._closed = False
         self._empty: asyncio.Future[None] | None = None
@@ -166,6 +169,11 @@ class Batcher:
             self._wakeup.arm(deadline)
         return item
 
+    def refuse_again(self) -> None:
+        """Count a request that the caller turned away because of ``refusing``."""
+        assert self.refusing is not None, "nothing is refused"
+        self._answers.refused(self._refusing_for, 1)
+
     def statistics(self) -> BatcherStatistics:
         """A snapshot of counts and sizes."""
         return self._tally.snapshot(self._queue, len(self._running))
@@ -214,6 +222,7 @@ class Batcher:
         run = self._run_on.get(executor, self._run)
         job = BatchJob(batch, run, self._assembler, self.policy, self._budget, self._now, executor)
         self._running.add(job)
+        self.refusing = None
         item, start, stop = batch.slices[-1]
         if start == 0 and stop < item.rows:
             item.first_sealed_at = now
@@ -234,6 +243,7 @@ class Batcher:
         self._running.discard(job)
         # What a batch costs is known better now.
         self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
+        self.refusing = None
         try:
             if error is not None:
                 raise error
@@ -273,6 +283,8 @@ class Batcher:
         refused = refusal(backlog, rows, time_left, self.policy, self.latency, executors)
         if refused is not None:
             self._answers.refused(refused.reason, rows)
+            if rows == 1:
+                self.refusing, self._refusing_for = refused.error, refused.reason
             raise refused.error
         if not queue.single:
             self._look_ahead(executors)
@@ -294,6 +306,7 @@ class Batcher:
 
     def _cancelled(self, item: Item) -> None:
         self._answers.cancelled(item)
+        self.refusing = None
         self._signal_if_empty()
 
     def _expire(self, now: float) -> None:
@@ -301,6 +314,7 @@ class Batcher:
             waited = now - item.enqueued_at
             error = DeadlineExceeded(f"no answer within {waited * 1000:.0f} ms")
             self._answers.drop(item, DropReason.EXPIRED, error)
+            self.refusing = None
 
     def _tick(self) -> None:
         now = self._now()

@@ -17,7 +17,7 @@ from gateway.devices import choose_devices, start_pool
 from gateway.exchange import Observer
 from gateway.http.apis import inference_apis
 from gateway.http.call import LARGE_BODY_BYTES, Calls
-from gateway.http.hot import AnswerWriter, HotServer, RequestContext
+from gateway.http.hot import AnswerWriter, Hold, HotServer, RequestContext
 from gateway.http.inference import InferenceHandler
 from gateway.http.listener import ConnectionServer
 from gateway.http.pages import make_pages
@@ -118,6 +118,7 @@ class Gateway:
             api=self._apis["predict"],
             answers=AnswerWriter(self.router.add_common_headers),
             codec=self._codec,
+            hold=Hold(asyncio.get_running_loop()),
             always_timing=self.settings.server_timing,
         )
         return HotServer(

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from batching import BatchingError, Inputs, Item, OutputRows, Outputs
+from batching import BatchingError, Inputs, Item, OutputRows, Outputs, QueueFull
 from gateway.backends.base import Signature
 from gateway.errors import Code, ServingError
 from gateway.exchange import Api, Exchange, Observer
 from gateway.histogram import Histogram
+from gateway.http.overload import Overload
 from gateway.http.paths import ModelPath
 from gateway.models.registry import Registry
 from gateway.models.servable import Servable, SignatureQueue
@@ -107,6 +108,7 @@ class Calls:
         self._metrics = metrics
         self._timeout = timeout
         self._observers = observers
+        self._overload = Overload(registry)
         self._runtimes: dict[tuple[str, str], Histogram] = {}
 
     def open(
@@ -145,6 +147,12 @@ class Calls:
         deadline = call.started + self._timeout
         return call.queue.batcher.submit(call.inputs, deadline=deadline, done=done)
 
+    def refusal(self, path: ModelPath, signature: str | None = None) -> ServingError | None:
+        """What a request would be told that has not been looked at, if it is sure to be refused;
+        see ``Overload.refusal``. It is counted then."""
+        # Observers want to see what a refused request says.
+        return None if self._observers else self._overload.refusal(path, signature)
+
     def answered(self, call: Call, item: Item) -> None:
         """Count a call whose item has its outputs."""
         timing = item.timing
@@ -162,6 +170,8 @@ class Calls:
 
     def failed(self, call: Call, error: BatchingError | ServingError) -> ServingError:
         """Count a call whose item was refused or failed; what to tell its client of the error."""
+        if isinstance(error, QueueFull):
+            self._overload.note(call.path, call.servable, call.queue, error)
         refused = serving_error(error) if isinstance(error, BatchingError) else error
         call.servable.outcomes.count(refused)
         return refused

@@ -52,6 +52,9 @@ class InferenceHandler:
         api = self._apis[path.verb]
         if path.verb == "predict":
             api = with_binary(api, request.headers, check_method_names=self._check_method_names)
+        refused = self._calls.refusal(path)
+        if refused is not None:
+            raise refused
         raw = await read_body(request, self._max_body_bytes, self._timeout)
         if len(raw) > LARGE_BODY_BYTES:
             call = await self._open_large(api, path, raw, started)

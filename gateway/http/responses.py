@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from random import randrange
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from gateway.errors import ServingError
+
+RETRY_SPREAD_SECONDS = 2
 
 _HEADERS = {"Content-Type": "application/json"}
 
@@ -22,11 +25,17 @@ def json_response(value: Any, status: int = 200) -> web.Response:
     return json_bytes(orjson.dumps(value), status)
 
 
-def error_response(error: ServingError) -> web.Response:
-    """``{"error": "..."}`` with the status of the error's code (TF Serving's form)."""
+def error_response(error: ServingError, later: int | None = None) -> web.Response:
+    """``{"error": "..."}`` with the status of the error's code (TF Serving's form).
+
+    Clients that are told when to come back must not all come back at once: ``later`` is added to
+    the error's own seconds, RETRY_SPREAD_SECONDS at most, by chance if it is not given.
+    """
     # What a client sent may hold lone surrogates, which are no text that JSON could carry.
     message = error.message.encode("utf-8", "replace").decode()
     response = json_response({"error": message}, error.code.http_status)
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+        if later is None:
+            later = randrange(RETRY_SPREAD_SECONDS + 1)  # noqa: S311 - no secret
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)) + later)
     return response

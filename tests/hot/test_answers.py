@@ -31,7 +31,7 @@ def test_the_date_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_an_error_adds() -> None:
     writer = AnswerWriter(_nothing_added)
     error = ServingError(Code.UNAVAILABLE, "later", retry_after=1.5)
-    answer = writer.of(error_response(error), True)
+    answer = writer.of(error_response(error, 0), True)
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 2\r\n" in answer
     assert b"\r\nConnection: close\r\n" in answer

@@ -5,7 +5,8 @@ to the batcher and its answer back, ``answers`` writes it, ``server`` owns the c
 """
 
 from gateway.http.hot.answers import AnswerWriter
+from gateway.http.hot.hold import Hold
 from gateway.http.hot.request import RequestContext
 from gateway.http.hot.server import HotServer
 
-__all__ = ["AnswerWriter", "HotServer", "RequestContext"]
+__all__ = ["AnswerWriter", "Hold", "HotServer", "RequestContext"]

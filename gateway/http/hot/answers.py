@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from email.utils import formatdate
+from itertools import cycle
 from time import time
 
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 
-from gateway.http.responses import json_bytes
+from gateway.errors import ServingError
+from gateway.http.responses import RETRY_SPREAD_SECONDS, error_response, json_bytes
+
+_MOST_REFUSALS = 64
 
 AddHeaders = Callable[[web.Response], None]
 """Adds the headers that every answer has."""
@@ -27,6 +31,8 @@ class AnswerWriter:
         """What follows Content-Length, of answers after which the connection stays and closes."""
         self._heads: dict[int, bytes] = {}
         """Of this second's plain answers, by the length of their bodies."""
+        self._refusals: dict[Hashable, Iterator[bytes]] = {}
+        """This second's."""
 
     def ok(self, body: bytes, close: bool) -> bytes:
         """A JSON body that is the answer."""
@@ -39,6 +45,20 @@ class AnswerWriter:
             if not close:
                 self._heads[length] = head
         return head + body
+
+    def later(self, error: ServingError, close: bool) -> bytes:
+        """A refusal with Retry-After. Many get the same at a time: it is written once a second,
+        once for each of the times that they are told to come back."""
+        if int(time()) != self._second:
+            self._renew()
+        key = (error.message, error.code, error.retry_after, close)
+        texts = self._refusals.get(key)
+        if texts is None:
+            if len(self._refusals) >= _MOST_REFUSALS:
+                self._refusals.clear()
+            responses = [error_response(error, more) for more in range(RETRY_SPREAD_SECONDS + 1)]
+            texts = self._refusals[key] = cycle([self.of(r, close) for r in responses])
+        return next(texts)
 
     def of(self, response: web.Response, close: bool) -> bytes:
         """A response that has a body of bytes."""
@@ -61,3 +81,4 @@ class AnswerWriter:
         fields = f"\r\nDate: {date}\r\nServer: {SERVER_SOFTWARE}\r\n".encode()
         self._ends = (fields + b"\r\n", fields + b"Connection: close\r\n\r\n")
         self._heads.clear()
+        self._refusals.clear()

@@ -81,7 +81,7 @@ class HotConnection(asyncio.Protocol):
         else:
             self._buffer = data
             self._ticks = 0
-        if self._request.call is None and self._writable:
+        if not self._request.running and self._writable:
             self._proceed()
         elif len(self._buffer) >= MAX_BUFFERED_BYTES:
             self._pause_reading()
@@ -101,7 +101,7 @@ class HotConnection(asyncio.Protocol):
 
     def tick(self) -> None:
         """Called at a steady pace, for everything that is late."""
-        if self._request.call is not None or self._closing or not self._writable:
+        if self._request.running or self._closing or not self._writable:
             return
         self._ticks += 1
         if self._buffer:
@@ -175,7 +175,7 @@ class HotConnection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Look again at what waits, now that a request is over or the client has read."""
-        if self._closing or self._request.call is not None or not self._writable:
+        if self._closing or self._request.running or not self._writable:
             return
         if self._buffer:
             self._proceed()
@@ -186,7 +186,7 @@ class HotConnection(asyncio.Protocol):
         if self._reading or self._closing or self._transport is None:
             return
         # A request that is not there as a whole may be longer than what is read ahead.
-        if self._request.call is None or len(self._buffer) <= MAX_BUFFERED_BYTES // 2:
+        if not self._request.running or len(self._buffer) <= MAX_BUFFERED_BYTES // 2:
             self._reading = True
             self._transport.resume_reading()
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from batching import BatchingError, Item, Outputs
+from gateway.codecs.predict_json import DEFAULT_SIGNATURE
 from gateway.errors import Code, ServingError
 from gateway.http.call import Call, Calls, InferenceApi, is_large
 from gateway.http.hot.answers import AnswerWriter
 from gateway.http.hot.head import Head
+from gateway.http.hot.hold import Hold
 from gateway.http.responses import json_bytes
 from gateway.http.router import Router, code_of, refusal
 from gateway.http.timing import server_timing
@@ -34,6 +36,7 @@ class RequestContext:
     answers: AnswerWriter
     codec: Executor
     """Encodes what is large."""
+    hold: Hold
     always_timing: bool
 
 
@@ -44,7 +47,7 @@ class CurrentRequest:
     its lease back; ``send`` is called unless it was abandoned.
     """
 
-    __slots__ = ("_context", "_item", "_send", "_started", "call", "head")
+    __slots__ = ("_context", "_item", "_send", "_started", "call", "head", "running")
 
     def __init__(self, context: RequestContext, send: Send) -> None:
         self._context = context
@@ -52,7 +55,9 @@ class CurrentRequest:
         self.head: Head | None = None
         """That of the present request, if there is one."""
         self.call: Call | None = None
-        """The present request once it has its body."""
+        """The present request once its model is found."""
+        self.running = False
+        """Whether it has its body and no answer."""
         self._item: Item | None = None
         self._started = 0.0
 
@@ -66,6 +71,9 @@ class CurrentRequest:
         """The body of the request that began is there."""
         context, head = self._context, self.head
         assert head is not None, "begun"
+        self.running = True
+        if self._is_refused(head, body):
+            return
         try:
             call = context.calls.open(context.api, head.path, body, self._started)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
@@ -79,7 +87,7 @@ class CurrentRequest:
 
     def withdraw(self) -> None:
         """Forget a request that waits for its body: somebody else answers it."""
-        assert self.call is None, "it cannot be taken back any more"
+        assert not self.running, "it cannot be taken back any more"
         if self.head is not None:
             self.head = None
             self._context.router.in_flight -= 1
@@ -153,12 +161,34 @@ class CurrentRequest:
         call.servable.release()
         self._refuse(error)
 
+    def _is_refused(self, head: Head, body: bytes) -> bool:
+        """Whether there is no room, as far as that is known without a look at the values."""
+        context = self._context
+        # An escaped key may name a signature too.
+        plain = b"signature_name" not in body and b"\\" not in body
+        error = context.calls.refusal(head.path, DEFAULT_SIGNATURE if plain else None)
+        if error is None:
+            return False
+
+        def answer() -> None:
+            if self.head is head and self.running:
+                self._refuse(error)
+
+        if context.router.draining:
+            answer()
+        else:
+            context.hold.keep(answer)
+        return True
+
     def _refuse(self, error: BaseException) -> None:
         context, head = self._context, self.head
         assert head is not None, "begun"
         self._end(head, code_of(error))
         close = context.router.draining or not head.keep_alive
-        self._send(context.answers.of(refusal(error, "POST"), close), close)
+        if isinstance(error, ServingError) and error.retry_after is not None:
+            self._send(context.answers.later(error, close), close)
+        else:
+            self._send(context.answers.of(refusal(error, "POST"), close), close)
 
     def _end(self, head: Head, failure: Code | None) -> None:
         """Count the request and forget it."""
@@ -166,3 +196,4 @@ class CurrentRequest:
         router.count(head.path, failure, time.monotonic() - self._started)
         router.in_flight -= 1
         self.head = self.call = self._item = None
+        self.running = False

@@ -52,6 +52,7 @@ class HotServer:
 
     def pre_shutdown(self) -> None:
         """Close the connections that are at no request; the others with their next answer."""
+        self.context.hold.release()
         for connection in list(self._connections):
             connection.shut()
         self.fallback.pre_shutdown()
