@@ -16,7 +16,7 @@ from gateway.config.settings import Settings
 from gateway.devices import choose_devices, start_pool
 from gateway.exchange import Observer
 from gateway.http.apis import inference_apis
-from gateway.http.call import LARGE_BODY_BYTES, Calls
+from gateway.http.call import Calls
 from gateway.http.hot import AnswerWriter, Hold, HotServer, RequestContext
 from gateway.http.inference import InferenceHandler
 from gateway.http.listener import ConnectionServer
@@ -118,13 +118,14 @@ class Gateway:
             api=self._apis["predict"],
             answers=AnswerWriter(self.router.add_common_headers),
             codec=self._codec,
+            check_method_names=self.settings.enable_signature_method_name_check,
             hold=Hold(asyncio.get_running_loop()),
             always_timing=self.settings.server_timing,
         )
         return HotServer(
             fallback,
             context,
-            max_body_bytes=min(LARGE_BODY_BYTES, self.settings.max_body_bytes),
+            max_body_bytes=self.settings.max_body_bytes,
             timeout=self._timeout,
             keepalive=KEEPALIVE_SECONDS,
         )

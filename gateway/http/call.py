@@ -147,6 +147,11 @@ class Calls:
         deadline = call.started + self._timeout
         return call.queue.batcher.submit(call.inputs, deadline=deadline, done=done)
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether ``refusal`` may say no to somebody."""
+        return not self._observers and bool(self._overload)
+
     def refusal(self, path: ModelPath, signature: str | None = None) -> ServingError | None:
         """What a request would be told that has not been looked at, if it is sure to be refused;
         see ``Overload.refusal``. It is counted then."""

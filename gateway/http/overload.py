@@ -23,6 +23,10 @@ class Overload:
             ModelPath, tuple[Servable, SignatureQueue, QueueFull, ServingError]
         ] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anything may be refused."""
+        return bool(self._refused)
+
     def note(
         self, path: ModelPath, servable: Servable, queue: SignatureQueue, error: QueueFull
     ) -> None:

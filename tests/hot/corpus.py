@@ -18,6 +18,18 @@ def _json(text: str) -> bytes:
     return post(text.encode())
 
 
+_FLOATS = b"\0\0\x80\x3f\0\0\0\x40"
+"""1 and 2."""
+_OCTETS = b"Content-Type: application/octet-stream"
+
+
+def _binary(
+    body: bytes, dtype: bytes, shape: bytes, *fields: bytes, path: bytes = PREDICT
+) -> bytes:
+    described = (_OCTETS, b"X-Tensor-Dtype: " + dtype, b"X-Tensor-Shape: " + shape)
+    return post(body, *described, *fields, path=path)
+
+
 PLAIN = {
     "plain": post(),
     "named version": post(path=b"/v1/models/m/versions/1:predict"),
@@ -61,6 +73,24 @@ PLAIN = {
     "the model refuses": _json('{"instances":[-1]}'),
     "the model breaks": post(path=b"/v1/models/broken:predict"),
     "no JSON can carry it": post(path=b"/v1/models/odd:predict"),
+    "JSON that says it is bytes": post(BODY, b"Content-Type: Application/Octet-Stream; x=y"),
+    "binary in": _binary(_FLOATS, b"float32", b"2"),
+    "binary out": post(BODY, b"Accept: application/json;q=0.5, application/octet-stream"),
+    "binary both ways": _binary(_FLOATS, b"float32", b"2", b"Accept: application/octet-stream"),
+    "binary refused": post(BODY, b"Accept: application/octet-stream;q=0"),
+    "binary with a name": _binary(_FLOATS, b"float32", b"2", b"x-tensor-NAME: x"),
+    "binary of another name": _binary(_FLOATS, b"float32", b"2", b"X-Tensor-Name: z"),
+    "binary of another dtype": _binary(_FLOATS, b"float64", b"1"),
+    "binary without a shape": post(_FLOATS, _OCTETS, b"X-Tensor-Dtype: float32"),
+    "binary that is too short": _binary(_FLOATS, b"float32", b"3"),
+    "binary of no such signature": _binary(_FLOATS, b"float32", b"2", b"X-Signature-Name: none"),
+    "large binary": _binary(b"\0" * 400_000, b"float32", b"100000"),
+    "binary that the model breaks": _binary(
+        _FLOATS, b"float32", b"2", path=b"/v1/models/broken:predict"
+    ),
+    "no binary can carry it": post(
+        BODY, b"Accept: application/octet-stream", path=b"/v1/models/odd:predict"
+    ),
     "large answer": _json(f'{{"instances":[{",".join("1" * 20_000)}]}}'),
 }
 """What the hot path answers itself."""
@@ -90,8 +120,6 @@ OTHERS = {
     "broken gzip": post(BODY, b"Content-Encoding: gzip"),
     "identity": post(BODY, b"Content-Encoding: identity"),
     "unknown encoding": post(BODY, b"Content-Encoding: br"),
-    "binary in": post(BODY, b"Content-Type: Application/Octet-Stream; x=y"),
-    "binary out": post(BODY, b"Accept: application/json;q=0.5, application/octet-stream"),
     "large body": _json(f'{{"instances":[{",".join(["1.25"] * 20_000)}]}}'),
     "upgrade to something": post(BODY, b"Connection: upgrade", b"Upgrade: h2c"),
     "connection: nonsense": post(BODY, b"Connection: nonsense"),

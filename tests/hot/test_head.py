@@ -11,7 +11,7 @@ from gateway.http.paths import ModelPath
 from tests.hot.corpus import MALFORMED, OTHERS, PLAIN
 from tests.hot.requests import BODY, post
 
-LIMIT = 65536
+LIMIT = 64 * 1024 * 1024
 
 
 def head_of(data: bytes) -> bytes:

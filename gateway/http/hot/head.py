@@ -7,17 +7,31 @@ else, right or wrong, is aiohttp's to answer, so its strictness is that of the w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from multidict import CIMultiDict
 
 from gateway.errors import ServingError
+from gateway.http.binary import (
+    SIGNATURE_NAME,
+    TENSOR_DTYPE,
+    TENSOR_NAME,
+    TENSOR_SHAPE,
+    is_binary,
+)
+from gateway.http.call import LARGE_BODY_BYTES
 from gateway.http.paths import ModelPath, parse_model_path
 from gateway.http.timing import wants_timing
 
 START = b"POST /v1/models/"
 """What every plain request starts with."""
 END = b"\r\n\r\n"
+MAX_JSON_BYTES = LARGE_BODY_BYTES
+"""Of a body that is read on the event loop."""
+MAX_BINARY_BYTES = 1024 * 1024
+"""Of one whose tensors are raw bytes, which take no reading, but copies while they arrive."""
 MAX_HEAD_BYTES = 8000
 """Below the least of aiohttp's limits, which are for single lines."""
 
@@ -44,6 +58,7 @@ _NOT_PLAIN = frozenset(
 )
 _BINARY = b"octet-stream"
 """In a media type: tensors as raw bytes."""
+_BINARY_FIELDS = ("Content-Type", "Accept", TENSOR_NAME, TENSOR_DTYPE, TENSOR_SHAPE, SIGNATURE_NAME)
 _TIMING = (b"x-server-timing", b"server-timing")
 _KEEP_ALIVE = {b"": True, b"keep-alive": True, b"close": False}
 
@@ -56,6 +71,8 @@ class Head:
     body_bytes: int
     keep_alive: bool
     wants_timing: bool
+    binary: Mapping[str, str] | None = None
+    """The fields that describe tensors as raw bytes, names in any case; None when all is JSON."""
 
 
 class HeadReader:
@@ -111,16 +128,24 @@ def read_head(head: bytes, max_body_bytes: int) -> Head | None:
         return None
     body_bytes = int(length[0])
     path = _predict_path(parsed.target.decode())
-    if path is None or body_bytes > max_body_bytes or not _is_plain_json(fields):
+    binary = _binary_fields(fields)
+    limit = MAX_BINARY_BYTES if binary is not None and is_binary(binary) else MAX_JSON_BYTES
+    if path is None or body_bytes > min(limit, max_body_bytes) or not _NOT_PLAIN.isdisjoint(fields):
         return None
     asked = {name.decode(): fields[name].decode() for name in _TIMING if name in fields}
-    return Head(path, body_bytes, keep_alive, wants_timing(asked))
+    return Head(path, body_bytes, keep_alive, wants_timing(asked), binary)
 
 
-def _is_plain_json(fields: dict[bytes, bytes]) -> bool:
-    """Whether body and answer are JSON, with nothing around it and nothing to agree on before."""
+def _binary_fields(fields: dict[bytes, bytes]) -> Mapping[str, str] | None:
     types = fields.get(b"content-type", b"") + fields.get(b"accept", b"")
-    return _NOT_PLAIN.isdisjoint(fields) and _BINARY not in types.lower()
+    if _BINARY not in types.lower():
+        return None
+    found = CIMultiDict[str]()
+    for name in _BINARY_FIELDS:
+        value = fields.get(name.lower().encode())
+        if value is not None:
+            found[name] = value.decode()
+    return found
 
 
 class _Parsed:

@@ -12,11 +12,11 @@ from typing import Any
 from batching import BatchingError, Item, Outputs
 from gateway.codecs.predict_json import DEFAULT_SIGNATURE
 from gateway.errors import Code, ServingError
+from gateway.http.binary import SIGNATURE_NAME, inference_response, is_binary, with_binary
 from gateway.http.call import Call, Calls, InferenceApi, is_large
 from gateway.http.hot.answers import AnswerWriter
 from gateway.http.hot.head import Head
 from gateway.http.hot.hold import Hold
-from gateway.http.responses import json_bytes
 from gateway.http.router import Router, code_of, refusal
 from gateway.http.timing import server_timing
 
@@ -37,6 +37,8 @@ class RequestContext:
     codec: Executor
     """Encodes what is large."""
     hold: Hold
+    check_method_names: bool
+    """Refuse signatures that were exported for another call."""
     always_timing: bool
 
 
@@ -75,7 +77,7 @@ class CurrentRequest:
         if self._is_refused(head, body):
             return
         try:
-            call = context.calls.open(context.api, head.path, body, self._started)
+            call = context.calls.open(self._api(head), head.path, body, self._started)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             self._refuse(error)
             return
@@ -143,12 +145,19 @@ class CurrentRequest:
         call.servable.release()
         self._end(head, None)
         close = context.router.draining or not head.keep_alive
-        if head.wants_timing or context.always_timing:
-            response = json_bytes(answer)
-            response.headers["Server-Timing"] = server_timing(item)
-            self._send(context.answers.of(response, close), close)
+        if head.binary is not None or head.wants_timing or context.always_timing:
+            self._answer_with_fields(call, item, head, answer, close)
         else:
             self._send(context.answers.ok(answer, close), close)
+
+    def _answer_with_fields(
+        self, call: Call, item: Item, head: Head, answer: bytes, close: bool
+    ) -> None:
+        context = self._context
+        response = inference_response(call.api, answer)
+        if head.wants_timing or context.always_timing:
+            response.headers["Server-Timing"] = server_timing(item)
+        self._send(context.answers.of(response, close), close)
 
     def _fail(self, call: Call, error: BaseException) -> None:
         """The batcher refused the request, or its run failed."""
@@ -161,12 +170,19 @@ class CurrentRequest:
         call.servable.release()
         self._refuse(error)
 
+    def _api(self, head: Head) -> InferenceApi[Any]:
+        context = self._context
+        if head.binary is None:
+            return context.api
+        check = context.check_method_names
+        return with_binary(context.api, head.binary, check_method_names=check)
+
     def _is_refused(self, head: Head, body: bytes) -> bool:
         """Whether there is no room, as far as that is known without a look at the values."""
         context = self._context
-        # An escaped key may name a signature too.
-        plain = b"signature_name" not in body and b"\\" not in body
-        error = context.calls.refusal(head.path, DEFAULT_SIGNATURE if plain else None)
+        if not context.calls.overloaded:
+            return False
+        error = context.calls.refusal(head.path, _signature_name(head, body))
         if error is None:
             return False
 
@@ -197,3 +213,12 @@ class CurrentRequest:
         router.in_flight -= 1
         self.head = self.call = self._item = None
         self.running = False
+
+
+def _signature_name(head: Head, body: bytes) -> str | None:
+    """What a request asks for; None where that takes more than a look."""
+    if head.binary is not None and is_binary(head.binary):
+        return head.binary.get(SIGNATURE_NAME) or DEFAULT_SIGNATURE
+    # An escaped key may name a signature too.
+    plain = b"signature_name" not in body and b"\\" not in body
+    return DEFAULT_SIGNATURE if plain else None
