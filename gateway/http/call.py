@@ -108,7 +108,7 @@ class Calls:
         self._metrics = metrics
         self._timeout = timeout
         self._observers = observers
-        self._overload = Overload(registry)
+        self.overload = Overload(registry)
         self._runtimes: dict[tuple[str, str], Histogram] = {}
 
     def open(
@@ -147,16 +147,11 @@ class Calls:
         deadline = call.started + self._timeout
         return call.queue.batcher.submit(call.inputs, deadline=deadline, done=done)
 
-    @property
-    def overloaded(self) -> bool:
-        """Whether ``refusal`` may say no to somebody."""
-        return not self._observers and bool(self._overload)
-
     def refusal(self, path: ModelPath, signature: str | None = None) -> ServingError | None:
         """What a request would be told that has not been looked at, if it is sure to be refused;
         see ``Overload.refusal``. It is counted then."""
         # Observers want to see what a refused request says.
-        return None if self._observers else self._overload.refusal(path, signature)
+        return None if self._observers else self.overload.refusal(path, signature)
 
     def answered(self, call: Call, item: Item) -> None:
         """Count a call whose item has its outputs."""
@@ -176,7 +171,7 @@ class Calls:
     def failed(self, call: Call, error: BatchingError | ServingError) -> ServingError:
         """Count a call whose item was refused or failed; what to tell its client of the error."""
         if isinstance(error, QueueFull):
-            self._overload.note(call.path, call.servable, call.queue, error)
+            self.overload.note(call.path, call.servable, call.queue, error)
         refused = serving_error(error) if isinstance(error, BatchingError) else error
         call.servable.outcomes.count(refused)
         return refused

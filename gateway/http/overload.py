@@ -19,31 +19,25 @@ class Overload:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._refused: dict[
-            ModelPath, tuple[Servable, SignatureQueue, QueueFull, ServingError]
-        ] = {}
-
-    def __bool__(self) -> bool:
-        """Whether anything may be refused."""
-        return bool(self._refused)
+        self.refused: dict[ModelPath, tuple[Servable, SignatureQueue, QueueFull, ServingError]] = {}
 
     def note(
         self, path: ModelPath, servable: Servable, queue: SignatureQueue, error: QueueFull
     ) -> None:
         """``queue`` refused a request."""
         if queue.batcher.refusing is error and self._is_definite(path):
-            self._refused[path] = (servable, queue, error, serving_error(error))
+            self.refused[path] = (servable, queue, error, serving_error(error))
 
     def refusal(self, path: ModelPath, signature: str | None = None) -> ServingError | None:
         """What a request for ``path`` would be told; None where it might be taken.
 
         With no ``signature`` named it may mean any that the model has.
         """
-        if not self._refused or (found := self._refused.get(path)) is None:
+        if not self.refused or (found := self.refused.get(path)) is None:
             return None
         servable, queue, error, told = found
         if queue.batcher.refusing is not error or not self._still_serves(path, servable):
-            del self._refused[path]
+            del self.refused[path]
             return None
         if signature is None and len(servable.queues) > 1:
             return None

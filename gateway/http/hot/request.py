@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -74,10 +74,11 @@ class CurrentRequest:
         context, head = self._context, self.head
         assert head is not None, "begun"
         self.running = True
-        if self._is_refused(head, body):
+        if context.calls.overload.refused and self._is_refused(head, body):
             return
         try:
-            call = context.calls.open(self._api(head), head.path, body, self._started)
+            api = context.api if head.binary is None else self._binary_api(head.binary)
+            call = context.calls.open(api, head.path, body, self._started)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             self._refuse(error)
             return
@@ -170,18 +171,13 @@ class CurrentRequest:
         call.servable.release()
         self._refuse(error)
 
-    def _api(self, head: Head) -> InferenceApi[Any]:
+    def _binary_api(self, fields: Mapping[str, str]) -> InferenceApi[Any]:
         context = self._context
-        if head.binary is None:
-            return context.api
-        check = context.check_method_names
-        return with_binary(context.api, head.binary, check_method_names=check)
+        return with_binary(context.api, fields, check_method_names=context.check_method_names)
 
     def _is_refused(self, head: Head, body: bytes) -> bool:
         """Whether there is no room, as far as that is known without a look at the values."""
         context = self._context
-        if not context.calls.overloaded:
-            return False
         error = context.calls.refusal(head.path, _signature_name(head, body))
         if error is None:
             return False
