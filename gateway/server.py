@@ -139,6 +139,7 @@ def _load_backend(settings: Settings) -> Backend:
             mixed_precision=settings.mixed_precision,
             xla_cpu=settings.xla_cpu_compilation_enabled,
             xla_gpu=settings.xla_gpu_compilation_enabled,
+            devices=settings.devices,
         )
     )
 

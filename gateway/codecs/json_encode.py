@@ -26,7 +26,7 @@ def encode_rows(outputs: Tensors, specs: Mapping[str, TensorSpec]) -> bytes:
     Needs rank >= 1 and one 0th dimension for all, else ServingError (INVALID_ARGUMENT).
     """
     if type(outputs) is OutputRows:
-        texts = _row_texts(outputs.batch, specs)
+        texts = outputs.batch.memo.get(_MEMO) or _row_texts(outputs.batch, specs)
         if texts:
             start, stop = outputs.start, outputs.stop
             if stop - start == 1:

@@ -65,11 +65,9 @@ def parse_predict(body: bytes | bytearray | memoryview) -> PredictBody:
         found = parse_blocks(text)
         if found is not None and _is_simple(found.members):
             return _parsed(found.members, found.rest, plain=True, text=text)
-    return _parse_whole(bytes(body) if isinstance(body, memoryview) else body)
-
-
-def _parse_whole(body: bytes | bytearray) -> PredictBody:
-    return _parse_numbers(body) or _parse_any(body)
+    if isinstance(body, memoryview):
+        body = bytes(body)
+    return _parse_numbers(body) or _parse_whole(body)
 
 
 def _parse_numbers(body: bytes | bytearray) -> PredictBody | None:
@@ -91,7 +89,7 @@ def _parse_numbers(body: bytes | bytearray) -> PredictBody | None:
     return None
 
 
-def _parse_any(body: bytes | bytearray) -> PredictBody:
+def _parse_whole(body: bytes | bytearray) -> PredictBody:
     document, plain = parse_document(body)
     name = document.get("signature_name", "")
     if type(name) is not str:

@@ -107,7 +107,7 @@ class Calls:
         self._registry = registry
         self._metrics = metrics
         self._timeout = timeout
-        self._observers = observers
+        self.observers = observers
         self.overload = Overload(registry)
         self._runtimes: dict[tuple[str, str], Histogram] = {}
 
@@ -151,7 +151,7 @@ class Calls:
         """What a request would be told that has not been looked at, if it is sure to be refused;
         see ``Overload.refusal``. It is counted then."""
         # Observers want to see what a refused request says.
-        return None if self._observers else self.overload.refusal(path, signature)
+        return None if self.observers else self.overload.refusal(path, signature)
 
     def answered(self, call: Call, item: Item) -> None:
         """Count a call whose item has its outputs."""
@@ -178,13 +178,13 @@ class Calls:
 
     def tell_answer(self, call: Call, outputs: Outputs, answer: bytes) -> None:
         """Show the observers a call with its answer."""
-        if self._observers:
+        if self.observers:
             self._tell(call, outputs, answer, None)
 
     def tell_failure(self, call: Call, error: BaseException) -> None:
         """Show the observers a call that got an error for its answer. One that its client gave up
         has no outcome: do not tell of it."""
-        if self._observers:
+        if self.observers:
             known = error if isinstance(error, ServingError) else None
             self._tell(call, None, b"", known or ServingError(Code.INTERNAL, "internal error"))
 
@@ -203,7 +203,7 @@ class Calls:
             response_body=answer,
             seconds=time.monotonic() - call.started,
         )
-        for observer in self._observers:
+        for observer in self.observers:
             try:
                 observer(exchange)
             except Exception:

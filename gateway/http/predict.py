@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batching import Inputs, Outputs
 from gateway.backends.base import Signature
-from gateway.codecs.predict_json import PredictBody, decode_inputs, encode_outputs, parse_predict
+from gateway.codecs.json_encode import encode_columns, encode_rows
+from gateway.codecs.predict_json import Form, PredictBody, decode_inputs, parse_predict
 from gateway.codecs.results_json import check_method_name
 from gateway.errors import ServingError, invalid_argument
 from gateway.exchange import Api
@@ -34,4 +35,5 @@ class PredictApi:
     def encode(
         self, body: PredictBody, signature: Signature, inputs: Inputs, outputs: Outputs, /
     ) -> bytes:
-        return encode_outputs(outputs, signature, body.form)
+        encode = encode_rows if body.form is Form.ROW else encode_columns
+        return encode(outputs, signature.outputs)

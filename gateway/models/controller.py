@@ -97,7 +97,8 @@ class ModelController:
 
     def update(self, settings: ResolvedModel) -> None:
         """New settings; what they change is done from the next round on."""
-        old, self.entry.settings = self.entry.settings, settings
+        old = self.entry.settings
+        self.entry.configure(settings)
         if needs_reload(old, settings):
             self._table.settings_generation += 1
         if old.base_path != settings.base_path:

@@ -28,6 +28,9 @@ class ModelEntry:
         """What a request that names no version gets: the highest that is available, but for one
         that only runs in the shadow and one that was taken back."""
 
+        self.undivided: Servable | None = None
+        """``latest``, where every request that names no version gets that; see ``refresh``."""
+
     @property
     def ready(self) -> bool:
         return self.latest is not None
@@ -52,6 +55,11 @@ class ModelEntry:
         """The record of ``version``, made if there is none."""
         return self.versions.setdefault(version, VersionRecord(version))
 
+    def configure(self, settings: ResolvedModel) -> None:
+        """New settings, of which the label of those who name none counts at once."""
+        self.settings = settings
+        self.undivided = None if settings.default_label else self.latest
+
     def refresh(self) -> None:
         """Call after any version became available or ceased to be: one assignment decides for all
         requests that come later. Labels follow as soon as their versions are there."""
@@ -65,6 +73,7 @@ class ModelEntry:
         elif self.latest is not None:
             # Better a version that should not serve any more than none.
             self.latest = available.get(self.latest.version)
+        self.undivided = None if self.settings.default_label else self.latest
         self.labels.activate(available.keys())
 
     def problem(self) -> ServingError | None:
@@ -109,7 +118,10 @@ class Registry:
 
     def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
         """``resolve``, with a lease: the caller must ``release`` the servable."""
-        servable = self.resolve(name, version, label)
+        entry = self.models.get(name)
+        servable = entry.undivided if entry is not None else None
+        if servable is None or version is not None or label is not None:
+            servable = self.resolve(name, version, label)
         servable.leases += 1
         return servable
 

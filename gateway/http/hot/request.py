@@ -142,7 +142,8 @@ class CurrentRequest:
         context, head, item = self._context, self.head, self._item
         assert head is not None, "begun"
         assert item is not None, "submitted"
-        context.calls.tell_answer(call, outputs, answer)
+        if context.calls.observers:
+            context.calls.tell_answer(call, outputs, answer)
         call.servable.release()
         self._end(head, None)
         close = context.router.draining or not head.keep_alive
