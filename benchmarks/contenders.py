@@ -7,6 +7,7 @@ fastest of them.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -20,11 +21,16 @@ from batching import (
     DeviceThread,
     Executor,
     InlineExecutor,
+    Item,
     Outputs,
+    PackedInputs,
 )
 from benchmarks.tutorial import TutorialBatcher
 
 ROW_FLOATS = 4
+_PACK = struct.Struct(f"{ROW_FLOATS}f").pack
+_PACKED_KEY = (("x", np.dtype(np.float32), (ROW_FLOATS,)),)
+
 Row = Sequence[float] | NDArray[np.float32]
 
 
@@ -132,6 +138,34 @@ class ListClients(OurBatcher):
         return _only_row(outputs)
 
 
+class PackedClients(OurBatcher):
+    """Rows packed to bytes and a callback instead of a future, as the hot path sends them."""
+
+    @property
+    def name(self) -> str:
+        return f"Batcher, packed, {self._executor}"
+
+    async def client(self, number: int, turns: int) -> Row:
+        row = row_of(number)
+        left = turns
+        last: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
+        submit = self._batcher.submit
+
+        def ask() -> None:
+            submit(PackedInputs((_PACK(*row),), _PACKED_KEY, 1), done=answered)
+
+        def answered(item: Item) -> None:
+            nonlocal left
+            left -= 1
+            if left:
+                ask()
+            else:
+                last.set_result(item.result())
+
+        ask()
+        return _only_row(await last)
+
+
 class ArrayClients(OurBatcher):
     """Arrays that the batcher has to look at."""
 
@@ -158,11 +192,13 @@ def make_contenders(max_batch_size: int, *, device_thread: bool = False) -> list
     contenders: list[Contender] = [
         BareFuture(),
         Tutorial(max_batch_size),
+        PackedClients(max_batch_size, InlineExecutor()),
         ListClients(max_batch_size, InlineExecutor()),
         ArrayClients(max_batch_size, InlineExecutor()),
     ]
     if device_thread:
         contenders += [
+            PackedClients(max_batch_size, DeviceThread("thread")),
             ListClients(max_batch_size, DeviceThread("thread")),
             ArrayClients(max_batch_size, DeviceThread("thread")),
         ]
