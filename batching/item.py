@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,8 +14,7 @@ Outputs = Mapping[str, NDArray[Any]]
 """By name: an array whose axis 0 counts rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunTiming:
+class RunTiming(NamedTuple):
     """The batch that answered an item. Times are seconds of the batcher's clock."""
 
     sealed_at: float

@@ -1,4 +1,6 @@
-"""Frozen records of what a batcher did, and the protocol of those who want to know.
+"""Records of what a batcher did, and the protocol of those who want to know.
+
+They are named tuples, which are made several times as fast as frozen dataclasses.
 
 Observers are called on the event loop, in order, after the state has moved. They must not block;
 an exception in one is logged and does not reach the batcher.
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class ReleaseReason(StrEnum):
@@ -38,8 +40,7 @@ class DropReason(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class BatchReleased:
+class BatchReleased(NamedTuple):
     """A batch was sealed and handed to an executor."""
 
     reason: ReleaseReason
@@ -50,8 +51,7 @@ class BatchReleased:
     executor: str
 
 
-@dataclass(frozen=True, slots=True)
-class BatchDone:
+class BatchDone(NamedTuple):
     """A batch came back; none follows when the executor itself failed. Times are in seconds.
 
     Items that were given up between sealing and running are not counted.
@@ -74,8 +74,7 @@ class BatchDone:
     failed_items: int
 
 
-@dataclass(frozen=True, slots=True)
-class ItemDropped:
+class ItemDropped(NamedTuple):
     """An item was refused or removed without having run to its end."""
 
     reason: DropReason
@@ -84,8 +83,7 @@ class ItemDropped:
     """Seconds since submission; 0 for a refused one."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchingDisabled:
+class BatchingDisabled(NamedTuple):
     """The function's outputs cannot be told apart by row: from now on each item runs alone."""
 
     reason: str

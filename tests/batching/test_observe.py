@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from batching import (
@@ -56,7 +54,7 @@ def done(
 def told(bench: Bench) -> list[Event]:
     """The events so far; whatever sequence the waits are in, they compare as a tuple."""
     return [
-        dataclasses.replace(event, queue_waits=tuple(event.queue_waits))
+        event._replace(queue_waits=tuple(event.queue_waits))
         if isinstance(event, BatchDone)
         else event
         for event in bench.events
@@ -171,7 +169,7 @@ async def test_the_waits_of_a_split_item_count_once() -> None:
 
 
 async def test_the_share_of_padding() -> None:
-    padding = Padding({"x": PadInput(buckets=(8,))}, max_waste=1.0)
+    padding = Padding({"x": PadInput(buckets=(8,))})
     bench = Bench(BatchPolicy(padding=padding))
     for length in (2, 6):
         bench.batcher.submit({"x": np.ones((1, length), np.float32)})
