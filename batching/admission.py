@@ -18,6 +18,8 @@ class Backlog(NamedTuple):
     items: int
     single: bool
     """Each item runs by itself."""
+    batch_rows: int
+    """Rows of a full batch."""
 
 
 class Refusal(NamedTuple):
@@ -28,7 +30,7 @@ class Refusal(NamedTuple):
 
 
 def predicted_wait(
-    backlog: Backlog, rows: int, policy: BatchPolicy, latency: LatencyModel, executors: int
+    backlog: Backlog, rows: int, latency: LatencyModel, executors: int
 ) -> float:
     """Seconds until ``rows`` new rows behind the backlog would be answered.
 
@@ -41,9 +43,9 @@ def predicted_wait(
         mean_rows = (backlog.rows + rows) / (backlog.items + 1)
         rounds = math.ceil((backlog.items + 1) / executors) + 1
         return rounds * (fixed + per_row * mean_rows)
-    batches = math.ceil((backlog.rows + rows) / policy.max_batch_size)
+    batches = math.ceil((backlog.rows + rows) / backlog.batch_rows)
     rounds = math.ceil(batches / executors) + 1
-    return rounds * (fixed + per_row * policy.max_batch_size)
+    return rounds * (fixed + per_row * backlog.batch_rows)
 
 
 def refusal(
@@ -59,14 +61,14 @@ def refusal(
     ``time_left`` is in seconds, to the request's deadline.
     """
     if _is_full(backlog, rows, policy.max_queue_rows):
-        retry_after = predicted_wait(backlog, 0, policy, latency, executors)
+        retry_after = predicted_wait(backlog, 0, latency, executors)
         waiting = f"{backlog.items} requests" if backlog.single else f"{backlog.rows} rows"
         message = f"{waiting} wait already; at most {policy.max_queue_rows} may"
         return Refusal(DropReason.FULL, QueueFull(message, retry_after=retry_after))
     budget = policy.queue_budget if policy.queue_budget < time_left else time_left
     if budget == math.inf:
         return None
-    wait = predicted_wait(backlog, rows, policy, latency, executors)
+    wait = predicted_wait(backlog, rows, latency, executors)
     if wait <= budget:
         return None
     message = (

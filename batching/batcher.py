@@ -31,13 +31,15 @@ from batching.observe import (
     BatchReleased,
     DropReason,
     Observer,
+    ReleaseReason,
     ignore,
 )
 from batching.packed import PackedInputs
 from batching.policy import BatchPolicy
 from batching.pool import DevicePool
 from batching.queue import BatchQueue
-from batching.runner import BatchJob, RunFunction
+from batching.runner import BatchJob, BatchOutcome, RunFunction
+from batching.sizing import Sizer
 from batching.tally import Tally
 from batching.tensors import Assembler
 from batching.wakeup import Wakeup
@@ -70,7 +72,6 @@ class Batcher:
     ) -> None:
         self.name = name
         self.policy = policy or BatchPolicy()
-        self.latency = LatencyModel()
         self._loop = asyncio.get_running_loop()
         self._clock = clock or LoopClock(self._loop)
         self._now = self._clock.now
@@ -84,14 +85,18 @@ class Batcher:
         self._answers = Answers(self.name, self._queue, self._tally, observer, self._now)
         self._pool = pool
         self._seat = pool.join(self, executors)
+        self._sizers = {executor: Sizer(self.policy) for executor in self._seat.allowed}
+        plain = len(self._sizers) == 1 and self.policy.padding is None
+        self._only_sizer = next(iter(self._sizers.values())) if plain else None
+        self.latency = self._only_sizer.latency if self._only_sizer else LatencyModel()
+        """By rows, of all executors."""
         self._wakeup = Wakeup(self._clock, self._tick)
         self._discard = self._cancelled
         self._takes_packed = self.policy.padding is None
         self._most_rows = self.policy.max_item_rows
         # Up to so many rows in the queue nothing can speak against an item (without a deadline).
-        self._batch_rows = self.policy.max_batch_size
-        unbounded = self.policy.queue_budget == math.inf
-        self._free_rows = self.policy.max_queue_rows if unbounded else self._batch_rows
+        self._batch_rows = self.batch_rows
+        self._unbounded = self.policy.queue_budget == math.inf
         self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
         """Up to so many rows in the queue a request with at least so much time left is admitted."""
         self.refusing: QueueFull | None = None
@@ -208,16 +213,18 @@ class Batcher:
 
     # What the pool calls.
 
-    def seal(self, executor: str, now: float) -> Job | None:
-        """Seal the next batch, if one may go now."""
+    def seal(self, executor: str, now: float, free: int = 1) -> Job | None:
+        """Seal the next batch, if one may go now; ``free`` executors could have some now."""
+        queue = self._queue
         try:
             self._expire(now)
-            batch = self._queue.take(now, flush=self._draining)
+            limit = self._sizers[executor].limit(queue.rows, free)
+            batch = queue.take(now, flush=self._draining, limit=limit)
         except Exception as error:  # noqa: BLE001 - a broken queue must not take the loop along
             self._fail_everything(error)
             return None
         if batch is None:
-            self._wakeup.arm(self._queue.next_wakeup(now))
+            self._wakeup.arm(queue.next_wakeup(now))
             return None
         run = self._run_on.get(executor, self._run)
         job = BatchJob(batch, run, self._assembler, self.policy, self._budget, self._now, executor)
@@ -241,28 +248,47 @@ class Batcher:
         """Answer the items of a batch that came back."""
         assert isinstance(job, BatchJob)
         self._running.discard(job)
-        # What a batch costs is known better now.
-        self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
-        self.refusing = None
         try:
             if error is not None:
                 raise error
             self._answers.give(job, result)
-            if result.runs and not result.reruns:
-                self.latency.record(result.padded_rows, result.run_seconds)
+            if self._only_sizer is None or result.reruns:
+                self._learn(job, result)
+            elif result.runs:
+                self._only_sizer.record(result.padded_rows, 0, result.run_seconds)
         except BaseException as raised:
             if not isinstance(raised, BatchingError):
                 logger.exception("%s: a batch could not be completed", self.name, exc_info=raised)
             self._answers.fail(job.items(), raised)
         finally:
+            self._forget_admissions()
             self._signal_if_empty()
 
     def predicted_seconds(self) -> float:
         """Expected run time of a full batch; inf while no batch has run."""
-        latency = self.latency
-        return latency.predict(self.policy.max_batch_size) if latency.learned else math.inf
+        if not self.latency.learned:
+            return math.inf
+        return self.latency.predict(1 if self._queue.single else self.batch_rows)
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of a full batch, as large as batches are worth making by what is known now."""
+        return max(sizer.rows for sizer in self._sizers.values())
 
     # Inside.
+
+    def _learn(self, job: BatchJob, outcome: BatchOutcome) -> None:
+        sizer = self._sizers[job.executor]
+        if outcome.reruns:
+            if not any(isinstance(result, Exception) for result in outcome.results):
+                sizer.too_large(outcome.rows)
+        elif outcome.runs:
+            rows = outcome.padded_rows
+            if job.batch.reason is not ReleaseReason.ALONE:
+                longest = max([item.length for item, _, _ in outcome.parts])
+                sizer.record(rows, rows * longest, outcome.run_seconds)
+            if sizer is not self._only_sizer:
+                self.latency.record(rows, outcome.run_seconds)
 
     def _refusal(self, rows: int, deadline: float, now: float) -> BatchingError:
         if self._draining:
@@ -276,9 +302,10 @@ class Batcher:
 
     def _admit(self, rows: int, time_left: float) -> None:
         queue = self._queue
-        if queue.rows + rows <= (self._free_rows if time_left == math.inf else self._batch_rows):
+        endless = self._unbounded and time_left == math.inf
+        if queue.rows + rows <= (self.policy.max_queue_rows if endless else self._batch_rows):
             return
-        backlog = Backlog(queue.rows, queue.items, queue.single)
+        backlog = Backlog(queue.rows, queue.items, queue.single, self._batch_rows)
         executors = len(self._seat.allowed)
         refused = refusal(backlog, rows, time_left, self.policy, self.latency, executors)
         if refused is not None:
@@ -289,12 +316,18 @@ class Batcher:
         if not queue.single:
             self._look_ahead(executors)
 
+    def _forget_admissions(self) -> None:
+        """What a batch costs is known better now."""
+        self._batch_rows = self._sure_rows = self.batch_rows
+        self._sure_seconds = 0.0
+        self.refusing = None
+
     def _look_ahead(self, executors: int) -> None:
         """Spare those who come next the question, if twice as many rows could still wait."""
         queue, policy = self._queue, self.policy
         rows = min(2 * (queue.rows + 1), policy.max_queue_rows)
-        nothing = Backlog(0, 0, single=False)
-        wait = predicted_wait(nothing, rows, policy, self.latency, executors)
+        nothing = Backlog(0, 0, single=False, batch_rows=self._batch_rows)
+        wait = predicted_wait(nothing, rows, self.latency, executors)
         if wait <= policy.queue_budget:
             self._sure_rows, self._sure_seconds = rows, wait
 

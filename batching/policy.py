@@ -62,18 +62,17 @@ class Padding:
     ``trim`` maps an output and one of its axes to the input axis that gives its length:
     ``{"tokens": {1: ("ids", 1)}}`` cuts axis 1 of ``tokens`` to each request's length of ``ids``.
 
-    Batches are formed by length: the oldest item sets the measure, and items join nearest length
-    first while at most ``max_waste`` of the batch's entries would be padding. An item that has
-    waited ``patience`` seconds joins whatever its length, so none is passed over for longer.
+    Batches are formed by length, so that a row costs least of what it does not need itself: padding
+    and its share of what a batch costs whatever its size. The oldest item is in every batch once it
+    has waited ``patience`` seconds: none is passed over for longer. 0 keeps the slowest answers
+    fastest; more lets items of common lengths go ahead of the others.
     """
 
     inputs: Mapping[str, PadInput] = field(default_factory=dict)
     trim: Mapping[str, Mapping[int, tuple[str, int]]] = field(default_factory=dict)
-    max_waste: float = 0.5
-    patience: float = 0.25
+    patience: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.max_waste <= 1, f"max_waste must be within 0 and 1: {self.max_waste}")
         _require(self.patience >= 0, f"patience must not be negative: {self.patience}")
         for output, axes in self.trim.items():
             for axis, (name, input_axis) in axes.items():
@@ -98,6 +97,12 @@ class BatchPolicy:
     enabled: bool = True
     """Off: every item runs by itself, as it came, and is never split."""
     max_batch_size: int = 32
+    adaptive: bool = True
+    """Whether batches end where more rows no longer pay, as the run times show, and are spread over
+    executors that are free. Off: they take what waits, up to ``max_batch_size``."""
+    first_batch_size: int | None = None
+    """Where adaptive batches start, at most, while the function is not known; they grow from there
+    as far as pays. Items of more rows may be split. None: ``max_batch_size``."""
     batch_timeout: float = 0.0
     """How old the oldest row may grow while a device is free and the batch is not full.
     0 takes what is there, which is also the fastest (no timer won in open-loop simulation)."""
@@ -124,6 +129,11 @@ class BatchPolicy:
         _require(
             self.max_batch_size >= 1, f"max_batch_size must be positive: {self.max_batch_size}"
         )
+        first = self.first_batch_size
+        _require(
+            first is None or 1 <= first <= self.max_batch_size,
+            f"first_batch_size must be within 1 and max_batch_size: {first}",
+        )
         _require(
             self.batch_timeout >= 0, f"batch_timeout must not be negative: {self.batch_timeout}"
         )
@@ -141,6 +151,13 @@ class BatchPolicy:
                 f"the last of allowed_batch_sizes ({self.allowed_batch_sizes[-1]}) must equal "
                 f"max_batch_size ({self.max_batch_size})",
             )
+
+    @property
+    def whole_rows(self) -> int:
+        """Items of no more rows are never split."""
+        if not self.split:
+            return self.max_batch_size
+        return self.first_batch_size or self.max_batch_size
 
     @property
     def max_item_rows(self) -> float:

@@ -31,8 +31,9 @@ IN_USE_SECONDS = 30.0
 class Source(Protocol):
     """What a pool needs of a batcher. All methods are called on the event loop."""
 
-    def seal(self, executor: str, now: float) -> Job | None:
-        """Seal a batch for the executor, or None when none may go now."""
+    def seal(self, executor: str, now: float, free: int) -> Job | None:
+        """Seal a batch for the executor, or None when none may go now. ``free`` executors, this one
+        included, could have batches of this source now."""
 
     def finished(self, job: Job, result: Any, error: BaseException | None) -> None:
         """A job that was sealed here is over."""
@@ -143,9 +144,11 @@ class DevicePool:
             turns.sort(key=_device_seconds)
         while self._idle and turns:
             for position, seat in enumerate(turns):
-                if (executor := self._executor_for(seat, now)) is None:
+                usable = self._usable(seat, now)
+                if not usable:
                     continue
-                if not self._start(seat, executor, now):
+                free = len(usable) // len(turns) or 1
+                if not self._start(seat, self._idle[usable[0]], now, free):
                     seat.waiting = False
                     del turns[position]
                 break
@@ -155,15 +158,18 @@ class DevicePool:
             # before it ends: let the others have the next executor.
             turns.sort(key=_running_then_device_seconds)
 
-    def _executor_for(self, seat: Seat, now: float) -> Executor | None:
+    def _usable(self, seat: Seat, now: float) -> list[str]:
+        """Free executors that the batcher may have, the best first."""
         usable = [name for name in seat.preferred if name in self._idle]
         if not usable:
-            return None
-        seat.spared = len(usable) == 1 and _must_spare(seat, usable[0], now)
-        return None if seat.spared else self._idle[usable[0]]
+            return usable
+        # Of several it takes the first ones, and will hold them when it comes to the last.
+        spares = (seat.running > 0 or len(usable) > 1) and _must_spare(seat, usable[-1], now)
+        seat.spared = spares and len(usable) == 1
+        return usable[:-1] if spares else usable
 
-    def _start(self, seat: Seat, executor: Executor, now: float) -> bool:
-        job = seat.source.seal(executor.name, now)
+    def _start(self, seat: Seat, executor: Executor, now: float, free: int) -> bool:
+        job = seat.source.seal(executor.name, now, free)
         if job is None:
             return False
         del self._idle[executor.name]
@@ -203,12 +209,10 @@ def _level(seat: Seat) -> None:
 
 
 def _must_spare(seat: Seat, executor: str, now: float) -> bool:
-    """Whether the last free executor is kept for others that are in use and could have it."""
-    return (
-        seat.running > 0
-        and seat.source.predicted_seconds() > SHORT_BATCH_SECONDS
-        and any(executor in s.allowed and now - s.used_at < IN_USE_SECONDS for s in seat.peers)
-    )
+    """Whether a batcher that holds another executor leaves this last one to others that are in use
+    and could have it."""
+    in_use = any(executor in s.allowed and now - s.used_at < IN_USE_SECONDS for s in seat.peers)
+    return in_use and seat.source.predicted_seconds() > SHORT_BATCH_SECONDS
 
 
 def _device_seconds(seat: Seat) -> float:

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Final, Generic
 
 from batching.deadlines import Deadlines
-from batching.forming import E, Lane, Slice, take_slices
+from batching.forming import take_slices
+from batching.lane import E, Lane, Slice
 from batching.observe import ReleaseReason
 from batching.policy import BatchPolicy
+from batching.sizing import Limit
 
 
 class _Alone:
@@ -49,6 +51,7 @@ class BatchQueue(Generic[E]):
 
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
+        self._limit = Limit(policy.max_batch_size)
         self._lanes: dict[Hashable, Lane[E]] = {}
         self._deadlines: Deadlines[E] = Deadlines()
         self.rows = 0
@@ -76,18 +79,22 @@ class BatchQueue(Generic[E]):
         if entry.deadline != math.inf:
             self._deadlines.add(entry)
 
-    def take(self, now: float, *, flush: bool = False) -> SealedBatch[E] | None:
+    def take(
+        self, now: float, *, flush: bool = False, limit: Limit | None = None
+    ) -> SealedBatch[E] | None:
         """Seal the next batch, or None when nothing may go yet.
 
         Call ``expire(now)`` first, or expired entries may be in it. ``flush`` ignores the batch
-        timeout.
+        timeout. ``limit`` says when a batch is full; by default at ``max_batch_size``.
         """
-        lane = self._next_lane(now, flush)
+        if limit is None:
+            limit = self._limit
+        lane = self._next_lane(now, flush, limit.rows)
         if lane is None:
             return None
         head = lane.head()
         key, oldest = head.key, head.enqueued_at
-        slices = take_slices(lane, self._policy, now)
+        slices = take_slices(lane, self._policy, limit, now)
         rows = 0
         for _, start, stop in slices:
             rows += stop - start
@@ -100,8 +107,8 @@ class BatchQueue(Generic[E]):
         return SealedBatch(
             slices=slices,
             rows=rows,
-            reason=self._reason(lane, rows, oldest, now, flush),
-            oldest_enqueued_at=oldest,
+            reason=self._reason(lane, rows >= limit.rows, oldest, now, flush),
+            oldest_enqueued_at=entry.enqueued_at,
             sealed_at=now,
             whole=len(slices) == 1 and start == 0 and stop == entry.rows,
         )
@@ -165,7 +172,7 @@ class BatchQueue(Generic[E]):
         for lane in self._lanes.values():
             yield from (entry for entry in lane.entries if entry.queued)
 
-    def _next_lane(self, now: float, flush: bool) -> Lane[E] | None:
+    def _next_lane(self, now: float, flush: bool, full: int) -> Lane[E] | None:
         """The lane to serve: of those that may go, the one whose head is oldest."""
         timeout = 0.0 if flush else self._policy.batch_timeout
         best: Lane[E] | None = None
@@ -173,20 +180,17 @@ class BatchQueue(Generic[E]):
         for lane in self._lanes.values():
             enqueued_at = lane.head().enqueued_at
             if enqueued_at < oldest and (
-                timeout == 0
-                or lane.single
-                or lane.rows >= self._policy.max_batch_size
-                or enqueued_at + timeout <= now
+                timeout == 0 or lane.single or lane.rows >= full or enqueued_at + timeout <= now
             ):
                 best, oldest = lane, enqueued_at
         return best
 
     def _reason(
-        self, lane: Lane[E], rows: int, oldest: float, now: float, flush: bool
+        self, lane: Lane[E], full: bool, oldest: float, now: float, flush: bool
     ) -> ReleaseReason:
         if lane.single:
             return ReleaseReason.ALONE
-        if rows >= self._policy.max_batch_size or lane.rows > 0:
+        if full or lane.rows > 0:
             return ReleaseReason.FULL
         if flush:
             return ReleaseReason.DRAIN

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from batching import DevicePool, DeviceThread
 from gateway.backends.base import Backend
 from gateway.errors import Code, ServingError
+from gateway.time_slice import ask_for_short_time_slices
 
 
 def choose_devices(backend: Backend, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -26,5 +27,8 @@ def choose_devices(backend: Backend, wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def start_pool(names: Sequence[str]) -> DevicePool:
-    """One thread per device, shared by all models. Needs the running event loop."""
-    return DevicePool([DeviceThread(name) for name in names])
+    """One thread per device, shared by all models. Needs the running event loop, whose own thread
+    runs soon from now on although the others may compute on all cores."""
+    pool = DevicePool([DeviceThread(name) for name in names])
+    ask_for_short_time_slices()
+    return pool

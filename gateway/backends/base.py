@@ -89,5 +89,6 @@ class Backend(Protocol):
         CPUs are logical devices, one per core that this process may use.
         """
 
-    def load(self, path: Path, devices: Sequence[str]) -> Model:
-        """Load the version folder ``path`` for ``devices``. Blocks; raises ServingError."""
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> Model:
+        """Load the version folder ``path`` for ``devices``, to be compiled with ``xla``, shape by
+        shape as they come. Blocks; raises ServingError."""

@@ -32,8 +32,8 @@ class ClosableCall:
     def __init__(self, run: GraphCall) -> None:
         self._run = run
 
-    def __call__(self, *arrays: Any) -> Sequence[Any]:
-        return self._run(*arrays)
+    def __call__(self, arrays: tuple[Any, ...]) -> Sequence[Any]:
+        return self._run(arrays)
 
     def close(self) -> None:
         """Calls that come later are refused."""
@@ -43,7 +43,7 @@ class ClosableCall:
 def failing(code: Code, message: str) -> GraphCall:
     """A call that can only fail."""
 
-    def fail(*arrays: Any) -> Sequence[Any]:
+    def fail(arrays: tuple[Any, ...]) -> Sequence[Any]:
         raise ServingError(code, message)
 
     return fail

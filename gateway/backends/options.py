@@ -12,8 +12,8 @@ class TensorFlowOptions:
     tags: tuple[str, ...] = ("serve",)
     """Tags of the graph to load: the one that has exactly these."""
     intra_op_parallelism: int = 0
-    """Threads that one operation may use; 0: the cores, divided among the CPU devices. Settled by
-    the first session of a process."""
+    """Threads that one operation may use; 0: the cores, divided among the CPU ``devices``. Settled
+    by the first session of a process."""
     inter_op_parallelism: int = 0
     """Threads that run independent operations side by side; 0: one per core."""
     gpu_memory_fraction: float = 0
@@ -23,7 +23,9 @@ class TensorFlowOptions:
     mixed_precision: str = ""
     """``bfloat16``: compute in bfloat16 on the CPU where that is known to be safe."""
     xla_cpu: bool = False
-    """Compile clusters of operations on the CPU with XLA, anew for each batch size. For the whole
-    process, and only if set before TensorFlow runs anything."""
+    """Let XLA compile all models for CPUs, anew for each shape that comes a second time. Models
+    that ask for XLA themselves are compiled whatever this says."""
     xla_gpu: bool = False
-    """The same on GPUs, and for this backend's models alone."""
+    """The same for GPUs."""
+    devices: tuple[str, ...] = ()
+    """Devices that the server runs models on; empty: one CPU device a core and all GPUs."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.backends.session_config import compile_with_xla, leave_uncompiled
 from gateway.errors import invalid_argument
 
 ConfigProto = Any
@@ -22,11 +22,6 @@ class Placement:
     """Settings of the session."""
 
 
-def cores() -> int:
-    """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def place_of(device: str) -> str:
     """``cpu`` for every logical CPU device, which share one copy; ``gpu:N`` is its own place.
 
@@ -38,21 +33,46 @@ def place_of(device: str) -> str:
     return "cpu" if kind == "cpu" else f"gpu:{int(index)}"
 
 
-def placements(config: ConfigProto, devices: Sequence[str]) -> dict[str, Placement]:
-    """The placements that cover ``devices``, by place, with ``config`` completed for each: numbers
-    of threads that are not set follow from the cores. Raises ServingError for unknown kinds."""
-    cpu_devices = sum(place_of(device) == "cpu" for device in devices)
-    threads = max(1, cores() // max(1, cpu_devices))
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the numbers of threads follow from."""
+
+    cores: int
+    devices: Sequence[str] = ()
+    """What the server runs models on; empty: one CPU device a core and all GPUs."""
+
+    @property
+    def threads_per_device(self) -> int:
+        """Threads that one operation may use: the cores, divided among the CPU devices, which all
+        compute at the same time."""
+        cpus = sum(place_of(device) == "cpu" for device in self.devices)
+        return max(1, self.cores // max(1, cpus)) if self.devices else 1
+
+
+def placements(
+    config: ConfigProto, devices: Sequence[str], host: Host, compiled: Collection[str] = ()
+) -> dict[str, Placement]:
+    """The placements that cover a model's ``devices``, by place, with ``config`` completed for
+    each: numbers of threads that are not set follow from ``host``, and XLA compiles for the kinds
+    of device in ``compiled`` (``cpu``, ``gpu``). Raises ServingError for unknown kinds."""
     return {
-        place: _placement(config, place, threads) for place in dict.fromkeys(map(place_of, devices))
+        place: _placement(config, place, host, compiled)
+        for place in dict.fromkeys(map(place_of, devices))
     }
 
 
-def _placement(common: ConfigProto, place: str, threads: int) -> Placement:
+def _placement(common: ConfigProto, place: str, host: Host, compiled: Collection[str]) -> Placement:
     config = type(common)()
     config.CopyFrom(common)
-    config.intra_op_parallelism_threads = config.intra_op_parallelism_threads or threads
-    config.inter_op_parallelism_threads = config.inter_op_parallelism_threads or cores()
+    config.intra_op_parallelism_threads = (
+        config.intra_op_parallelism_threads or host.threads_per_device
+    )
+    config.inter_op_parallelism_threads = config.inter_op_parallelism_threads or host.cores
+    kind = place.partition(":")[0]
+    if kind in compiled:
+        compile_with_xla(config)
+    elif kind == "cpu":
+        leave_uncompiled(config)
     if place == "cpu":
         config.device_count["GPU"] = 0
         return Placement("", config)

@@ -42,7 +42,7 @@ class PublicSession:
         fed = {alias: self._graph.get_tensor_by_name(name) for alias, name in wiring.feeds.items()}
         run = self._session.make_callable(list(wiring.fetched_tensors), list(fed.values()))
 
-        def call(*arrays: Any) -> Sequence[Any]:
+        def call(arrays: tuple[Any, ...]) -> Sequence[Any]:
             for (alias, tensor), array in zip(fed.items(), arrays, strict=True):
                 _check_feed(alias, tensor, array)
             values: Sequence[Any] = run(*arrays)

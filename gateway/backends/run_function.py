@@ -3,7 +3,7 @@ the client's terms. Knows how a compiled graph is called, not by which framework
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -15,7 +15,7 @@ from gateway.backends.base import RunFunction, Signature, Tensors, TensorSpec
 from gateway.backends.tf_errors import serving_error
 from gateway.errors import Code, ServingError, invalid_argument
 
-GraphCall = Callable[..., Sequence[Any]]
+GraphCall = Callable[[tuple[Any, ...]], Sequence[Any]]
 """Takes one array per fed tensor, returns one value per fetched tensor: an array, or a numpy
 scalar or ``bytes`` for rank 0."""
 
@@ -83,20 +83,19 @@ def _plain_run(signature: Signature, wiring: Wiring, call: GraphCall) -> RunFunc
 
     def run(inputs: Tensors) -> dict[str, NDArray[Any]]:
         try:
-            values = call(*gather(inputs))
+            values = call(gather(inputs))
         except Exception as error:
             raise _explain(signature, inputs, error) from error
-        return {
-            alias: value
-            if (value := values[place]).__class__ is ndarray
-            else np.array(value, dtype)
-            for alias, place, dtype in plan
-        }
+        outputs = {}
+        for alias, place, dtype in plan:
+            value = values[place]
+            outputs[alias] = value if value.__class__ is ndarray else np.array(value, dtype)
+        return outputs
 
     return run
 
 
-def _gatherer(aliases: tuple[str, ...]) -> Callable[[Tensors], Iterable[Any]]:
+def _gatherer(aliases: tuple[str, ...]) -> Callable[[Tensors], tuple[Any, ...]]:
     """Picks values in the order of ``aliases``; raises KeyError for one that is missing."""
     if not aliases:
         return lambda inputs: ()

@@ -17,7 +17,7 @@ ConfigProto = Any
 
 _ON_1 = 1
 """OptimizerOptions.GlobalJitLevel: compile with XLA (config.proto)."""
-_ON = 1
+_ON, _OFF = 1, 2
 """RewriterConfig.Toggle (rewriter_config.proto)."""
 
 
@@ -37,8 +37,21 @@ def configure(config: ConfigProto, options: TensorFlowOptions) -> None:
     if options.gpu_memory_fraction:
         config.gpu_options.per_process_gpu_memory_fraction = options.gpu_memory_fraction
     _choose_precision(config, options.mixed_precision)
-    if options.xla_cpu or options.xla_gpu:
-        config.graph_options.optimizer_options.global_jit_level = _ON_1
+
+
+def compile_with_xla(config: ConfigProto) -> None:
+    """Let XLA compile what it can of the graphs.
+
+    The remapper fuses a product with what follows it into operations that XLA does not know. A
+    dense network would fall apart into clusters between them and take twice its time, not less.
+    """
+    config.graph_options.optimizer_options.global_jit_level = _ON_1
+    config.graph_options.rewrite_options.remapping = _OFF
+
+
+def leave_uncompiled(config: ConfigProto) -> None:
+    """Take back what a session config file says of XLA: by itself that is about GPUs only."""
+    config.graph_options.optimizer_options.ClearField("global_jit_level")
 
 
 def _read(config: ConfigProto, file: Path) -> None:

@@ -19,10 +19,11 @@ from gateway.backends.base import RunFunction, Signature
 from gateway.backends.direct_session import DirectSession
 from gateway.backends.example_features import example_features
 from gateway.backends.graph_traits import GraphTraits
+from gateway.backends.lasting_objects import lasting_objects
 from gateway.backends.model_session import ModelSession
 from gateway.backends.native_memory import give_back_freed_memory
 from gateway.backends.options import TensorFlowOptions
-from gateway.backends.placements import Placement, cores, place_of, placements
+from gateway.backends.placements import Host, Placement, place_of, placements
 from gateway.backends.run_function import Wiring, build_run
 from gateway.backends.saved_model import SavedModel
 from gateway.backends.session_config import configure
@@ -30,6 +31,7 @@ from gateway.backends.signature_defs import metadata, read_signature, tensor_nam
 from gateway.backends.standard_error import quiet_standard_error
 from gateway.backends.tf_api import TensorFlowApi
 from gateway.backends.tf_errors import load_error
+from gateway.cores import usable_cores
 from gateway.errors import Code, ServingError, invalid_argument, not_found
 
 _XLA_CPU_FLAG = "--tf_xla_cpu_global_jit"
@@ -47,10 +49,18 @@ def import_tensorflow() -> Any:
         if "tensorflow" not in sys.modules:
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-            with quiet_standard_error(), warnings.catch_warnings():
+            _let_sessions_compile_for_cpus()
+            with lasting_objects(), quiet_standard_error(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 import tensorflow  # noqa: F401
         return sys.modules["tensorflow"]
+
+
+def _let_sessions_compile_for_cpus() -> None:
+    """Without this a session's own settings decide about XLA on GPUs only."""
+    flags = os.environ.get("TF_XLA_FLAGS", "").split()
+    if _XLA_CPU_FLAG not in flags:
+        os.environ["TF_XLA_FLAGS"] = " ".join([*flags, _XLA_CPU_FLAG])
 
 
 def tensorflow_api() -> TensorFlowApi:
@@ -66,13 +76,6 @@ def tensorflow_api() -> TensorFlowApi:
     )
 
 
-def _let_xla_compile_for_cpus() -> None:
-    """A session's own settings decide about GPUs only; TensorFlow reads this at its first run."""
-    flags = os.environ.get("TF_XLA_FLAGS", "").split()
-    if _XLA_CPU_FLAG not in flags:
-        os.environ["TF_XLA_FLAGS"] = " ".join([*flags, _XLA_CPU_FLAG])
-
-
 class TensorFlowBackend:
     """Loads SavedModels, on several threads at once if need be. Creating one imports TensorFlow;
     raises ServingError for options that cannot be had."""
@@ -82,11 +85,10 @@ class TensorFlowBackend:
 
     def __init__(self, options: TensorFlowOptions | None = None) -> None:
         self._options = options or TensorFlowOptions()
-        if self._options.xla_cpu:
-            _let_xla_compile_for_cpus()
         self._api = tensorflow_api()
         self._config = self._api.config_pb2.ConfigProto()
         configure(self._config, self._options)
+        self._host = Host(usable_cores(), self._options.devices)
 
     @property
     def description(self) -> str:
@@ -96,24 +98,29 @@ class TensorFlowBackend:
         gpus = self._api.tf.config.list_physical_devices("GPU")
         return (
             *(f"gpu:{i}" for i in range(len(gpus))),
-            *(f"cpu:{i}" for i in range(cores())),
+            *(f"cpu:{i}" for i in range(self._host.cores)),
         )
 
-    def load(self, path: Path, devices: Sequence[str]) -> TensorFlowModel:
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> TensorFlowModel:
         """Load for ``devices``; all of ``cpu:*`` share one copy of the variables, which is run
-        from several threads at once. The first load of a process settles how many threads an
-        operation may use.
+        from several threads at once. With ``xla`` TensorFlow compiles a shape when it comes for the
+        second time, the first shape of all at once.
 
         Raises ServingError: FAILED_PRECONDITION for a folder that lacks files, DATA_LOSS for
         damaged ones.
         """
-        places = placements(self._config, devices)
+        places = placements(self._config, devices, self._host, self._compiled(always=xla))
         try:
             return self._load(path, places)
         except Exception as error:  # noqa: BLE001 - whatever a damaged model makes TensorFlow raise
             told = load_error(error)
         # A new error: the traceback of the first would keep the half-loaded model alive.
         raise ServingError(told.code, told.message)
+
+    def _compiled(self, *, always: bool) -> list[str]:
+        """The kinds of device for which XLA compiles a model."""
+        compiles = {"cpu": self._options.xla_cpu, "gpu": self._options.xla_gpu}
+        return [kind for kind, asked in compiles.items() if asked or always]
 
     def _load(self, path: Path, places: Mapping[str, Placement]) -> TensorFlowModel:
         model = SavedModel(self._api, path, self._options.tags)

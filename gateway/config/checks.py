@@ -93,7 +93,7 @@ def _limits(scope: _Scope) -> Iterator[str]:
             f"{scope.quote('max_batch_size')} exceeds {scope.quote('max_queue_rows')}: "
             "a full batch would not fit the queue"
         )
-    if batch.allowed_batch_sizes and batch.allowed_batch_sizes[-1] != batch.max_batch_size:
+    if batch.allowed_batch_sizes and batch.allowed_batch_sizes[-1] != int(batch.max_batch_size):
         yield (
             f"{scope.quote('allowed_batch_sizes')} must end with {scope.quote('max_batch_size')}"
         )

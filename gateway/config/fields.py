@@ -11,10 +11,36 @@ import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 _DEVICE = re.compile(r"(cpu|gpu):(0|[1-9][0-9]*)")
 _AXIS_REFERENCE = re.compile(r"(.+):([1-9][0-9]*)", re.DOTALL)
+
+
+class AutoSize(int):
+    """A size that is found out while serving, from this number on. No plain number equals it, so
+    that a change from one to the other is a change."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AutoSize) and int(self) == int(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
+    def __repr__(self) -> str:
+        return "auto"
+
+
+AUTO_BATCH_SIZE = AutoSize(32)
 
 
 def parse_axis_reference(text: str) -> tuple[str, int]:
@@ -31,6 +57,16 @@ def parse_axis_reference(text: str) -> tuple[str, int]:
 def _check_axis_reference(text: str) -> str:
     parse_axis_reference(text)
     return text
+
+
+def _auto_batch_size(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    if isinstance(value, AutoSize) or (isinstance(value, str) and value.lower() == "auto"):
+        return AUTO_BATCH_SIZE
+    return validate(value)
+
+
+def _auto_or_number(size: int) -> int | str:
+    return "auto" if isinstance(size, AutoSize) else size
 
 
 def _list_to_tuple(value: object) -> object:
@@ -129,6 +165,9 @@ Host = Annotated[str, AfterValidator(_host)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 LocalPath = Annotated[str, AfterValidator(_local_path)]
 
+BatchSize = Annotated[
+    int, Field(ge=1), WrapValidator(_auto_batch_size), PlainSerializer(_auto_or_number)
+]
 BatchingMode = Annotated[Literal["auto", "on", "off"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]

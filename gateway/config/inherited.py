@@ -5,7 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.config.fields import (
+    AUTO_BATCH_SIZE,
     BatchingMode,
+    BatchSize,
     Bytes,
     Count,
     Fraction,
@@ -31,7 +33,15 @@ class BatchSettings(Frozen):
         description="Batch requests: auto (where the signature and the load-time check allow it), "
         "on or off.",
     )
-    max_batch_size: Count = Field(default=32, description="Most rows in one batch.")
+    max_batch_size: BatchSize = Field(
+        default=AUTO_BATCH_SIZE,
+        description="Most rows in one batch; auto finds out how many pay, from 32 up to 512.",
+    )
+    adaptive_batching: bool = Field(
+        default=True,
+        description="End batches where more rows no longer pay, and spread them over free devices; "
+        "false takes what waits, up to max_batch_size (auto: 32).",
+    )
     batch_timeout_ms: Milliseconds = Field(
         default=0.0,
         description="Longest wait of the oldest row for a fuller batch, in ms; 0 takes what is "
@@ -130,7 +140,8 @@ class Overrides(Frozen):
     """The fields of InheritedSettings; one that is ``None`` takes the server's value."""
 
     batching: BatchingMode | None = None
-    max_batch_size: Count | None = None
+    max_batch_size: BatchSize | None = None
+    adaptive_batching: bool | None = None
     batch_timeout_ms: Milliseconds | None = None
     max_queue_rows: Count | None = None
     queue_budget_ms: Milliseconds | None = None

@@ -70,10 +70,16 @@ class ModelSettings(Overrides):
     devices: Devices = Field(
         default=(), description="Devices that run this model; empty is all of them."
     )
+    xla: bool = Field(
+        default=False,
+        description="Compile the model with XLA, before it serves, for each of "
+        "allowed_batch_sizes (powers of two if there are none) and each padding bucket; "
+        "on CPUs it seldom pays: measure first.",
+    )
     length_patience_ms: Milliseconds = Field(
-        default=250.0,
-        description="How long a row may be passed over by rows that fit the batch's length "
-        "bucket better, in ms.",
+        default=0.0,
+        description="How long the oldest row may be passed over by rows whose lengths go together "
+        "better, in ms; 0 has it in every batch.",
     )
     padding: dict[str, PadSettings] = Field(
         default={},
@@ -99,6 +105,7 @@ class ResolvedModel(InheritedSettings):
     shadow: ShadowSettings | None
     devices: tuple[str, ...]
     """Empty: all the host's devices."""
+    xla: bool
     length_patience_ms: float
     padding: dict[str, PadSettings]
     trim: dict[str, dict[int, str]]

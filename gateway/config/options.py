@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
+from gateway.config.fields import AutoSize
 from gateway.config.load import TOML_FLAG
 from gateway.config.sections import SECTIONS
 from gateway.config.settings import Settings
@@ -92,4 +93,4 @@ def _metavar(annotation: Any) -> str:
 def _default(value: object) -> str:
     if value in ("", ()):
         return ""
-    return f" [default: {value if isinstance(value, str) else quoted(value)}]"
+    return f" [default: {value if isinstance(value, str | AutoSize) else quoted(value)}]"

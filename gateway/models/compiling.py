@@ -50,7 +50,7 @@ def with_batch_sizes(settings: ResolvedModel) -> ResolvedModel:
     """``settings`` with sizes to fill batches up to: powers of two where none are given."""
     if settings.allowed_batch_sizes:
         return settings
-    most = settings.max_batch_size
+    most = int(settings.max_batch_size)
     sizes = (*(2**power for power in range((most - 1).bit_length())), most)
     logger.info(
         "batches are filled up to the sizes that XLA compiles for",
@@ -71,8 +71,8 @@ def shapes_to_compile(settings: ResolvedModel, signature: Signature) -> list[Sha
     count = len(sizes) * math.prod(map(len, lengths.values()))
     if count > MOST_SHAPES:
         raise invalid_argument(
-            f'xla: signature "{signature.name}" would be compiled for {count} shapes, which is more '
-            f"than {MOST_SHAPES}; give fewer allowed_batch_sizes or padding buckets"
+            f'xla would compile signature "{signature.name}" for {count} shapes, more than '
+            f"{MOST_SHAPES}; give fewer allowed_batch_sizes or padding buckets"
         )
     found: list[Shapes] = []
     for chosen in itertools.product(*lengths.values()):
@@ -82,7 +82,24 @@ def shapes_to_compile(settings: ResolvedModel, signature: Signature) -> list[Sha
     return found
 
 
-def compile_ahead(run: RunFunction, signature: Signature, shapes: Sequence[Shapes]) -> CompileReport:
+def compile_signature(
+    settings: ResolvedModel, signature: Signature, places: Sequence[RunFunction]
+) -> None:
+    """Compile ``signature`` for all its shapes in each of ``places``. Raises ServingError as
+    ``shapes_to_compile`` does; a shape that the model refuses is logged and left."""
+    about = {"model": settings.name, "signature": signature.name}
+    shapes = shapes_to_compile(settings, signature)
+    for run in places:
+        report = compile_ahead(run, signature, shapes)
+        told = {"shapes": report.shapes, "seconds": round(report.seconds, 2)}
+        logger.info("compiled with XLA", extra={**about, **told})
+        for failure in report.failures:
+            logger.warning("not compiled with XLA", extra={**about, "reason": failure})
+
+
+def compile_ahead(
+    run: RunFunction, signature: Signature, shapes: Sequence[Shapes]
+) -> CompileReport:
     """Run ones (or zeros where the model refuses those) of all ``shapes`` until each is compiled.
     Never raises."""
     started = time.perf_counter()
@@ -90,18 +107,18 @@ def compile_ahead(run: RunFunction, signature: Signature, shapes: Sequence[Shape
     cheapest: Tensors | None = None
     runs = 0
     for number, shape in enumerate(shapes, start=1 + _PROBED_SHAPES):
-        while cheapest and number > _SHAPES_WITHOUT_PROOF and runs < number * _RUNS_A_SHAPE:
-            run(cheapest)
-            runs += 1
         try:
+            while cheapest and number > _SHAPES_WITHOUT_PROOF and runs < number * _RUNS_A_SHAPE:
+                run(cheapest)
+                runs += 1
             inputs = _accepted(run, signature, shape)
+            for _ in range(_RUNS_UNTIL_COMPILED):
+                run(inputs)
         except ServingError as error:
             failures.append(f"{_text(shape)}: {error.message}")
-            continue
-        for _ in range(_RUNS_UNTIL_COMPILED):
-            run(inputs)
-        runs += 1 + _RUNS_UNTIL_COMPILED
-        cheapest = cheapest or inputs
+        else:
+            runs += 1 + _RUNS_UNTIL_COMPILED
+            cheapest = cheapest or inputs
     return CompileReport(time.perf_counter() - started, len(shapes) - len(failures), failures)
 
 

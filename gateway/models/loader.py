@@ -16,7 +16,7 @@ from gateway.config.errors import ConfigError
 from gateway.config.settings import ResolvedModel
 from gateway.errors import Code, ServingError, invalid_argument
 from gateway.metrics import Metrics, ServableLabels
-from gateway.models.compiling import compile_ahead, shapes_to_compile, with_batch_sizes
+from gateway.models.compiling import compile_signature, with_batch_sizes
 from gateway.models.golden import check_golden_answers
 from gateway.models.policies import batch_policy, check_padding, warmup_sizes
 from gateway.models.servable import Servable, SignatureQueue
@@ -206,39 +206,19 @@ def _make_ready(
     settings: ResolvedModel, signature: Signature, places: Sequence[RunFunction], alone_because: str
 ) -> None:
     if settings.xla and not alone_because:
-        _compile(settings, signature, places)
-    elif settings.warmup:
-        _warm_up(settings, signature, places, alone_because)
-    if settings.xla and alone_because:
+        compile_signature(settings, signature, places)
+        return
+    if settings.xla:
         logger.warning(
             "XLA compiles while the model serves: requests that run one by one have any shape",
             extra=_about(settings, signature, alone_because),
         )
+    if settings.warmup:
+        sizes = warmup_sizes(settings, alone_because)
+        for run in places:
+            for failure in warm_up(run, signature, sizes).failures:
+                logger.debug("a warm-up run failed", extra=_about(settings, signature, failure))
 
 
-def _compile(
-    settings: ResolvedModel, signature: Signature, places: Sequence[RunFunction]
-) -> None:
-    shapes = shapes_to_compile(settings, signature)
-    for run in places:
-        report = compile_ahead(run, signature, shapes)
-        about = {"shapes": report.shapes, "seconds": round(report.seconds, 2)}
-        logger.info("compiled with XLA", extra=_about(settings, signature, **about))
-        for failure in report.failures:
-            logger.warning("a shape is not compiled", extra=_about(settings, signature, failure))
-
-
-def _warm_up(
-    settings: ResolvedModel, signature: Signature, places: Sequence[RunFunction], alone_because: str
-) -> None:
-    sizes = warmup_sizes(settings, alone_because)
-    for run in places:
-        for failure in warm_up(run, signature, sizes).failures:
-            logger.debug("a warm-up run failed", extra=_about(settings, signature, failure))
-
-
-def _about(
-    settings: ResolvedModel, signature: Signature, reason: str = "", **more: object
-) -> dict[str, object]:
-    about: dict[str, object] = {"model": settings.name, "signature": signature.name, **more}
-    return {**about, "reason": reason} if reason else about
+def _about(settings: ResolvedModel, signature: Signature, reason: str) -> dict[str, str]:
+    return {"model": settings.name, "signature": signature.name, "reason": reason}

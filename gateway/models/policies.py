@@ -7,15 +7,23 @@ from collections.abc import Collection, Mapping
 
 from batching import BatchPolicy, Padding, PadInput
 from gateway.backends.base import Signature, TensorSpec
+from gateway.config.fields import AutoSize
 from gateway.config.settings import PadSettings, ResolvedModel
 from gateway.errors import ServingError, invalid_argument
+
+MOST_BATCH_SIZE = 512
+MOST_BATCH_BYTES = 64 * 1024 * 1024
+"""Of one batch's inputs, where the most rows are found out while serving."""
 
 
 def batch_policy(settings: ResolvedModel, signature: Signature, alone_because: str) -> BatchPolicy:
     """The rules for one signature. ``alone_because`` is a reason not to batch, or empty."""
+    most = most_rows(settings, signature)
     return BatchPolicy(
         enabled=not alone_because,
-        max_batch_size=settings.max_batch_size,
+        max_batch_size=most,
+        adaptive=settings.adaptive_batching,
+        first_batch_size=int(settings.max_batch_size) if most > settings.max_batch_size else None,
         batch_timeout=settings.batch_timeout_ms / 1000,
         max_queue_rows=settings.max_queue_rows,
         queue_budget=settings.queue_budget_ms / 1000 or math.inf,
@@ -26,12 +34,31 @@ def batch_policy(settings: ResolvedModel, signature: Signature, alone_because: s
     )
 
 
+def most_rows(settings: ResolvedModel, signature: Signature) -> int:
+    """The most rows that a batch of the signature may have."""
+    most = settings.max_batch_size
+    finds_out = isinstance(most, AutoSize) and settings.adaptive_batching
+    if not finds_out or settings.allowed_batch_sizes:
+        return int(most)
+    within_bytes = MOST_BATCH_BYTES // _row_bytes(signature)
+    return max(int(most), min(MOST_BATCH_SIZE, within_bytes, settings.max_queue_rows))
+
+
+def _row_bytes(signature: Signature) -> int:
+    """Of all inputs; what is not declared counts as one."""
+    shapes = ((spec, spec.shape or ()) for spec in signature.inputs.values())
+    sizes = (
+        spec.dtype.itemsize * math.prod(size or 1 for size in shape[1:]) for spec, shape in shapes
+    )
+    return sum(sizes) or 1
+
+
 def warmup_sizes(settings: ResolvedModel, alone_because: str) -> tuple[int, ...]:
     """Batch sizes to run once before a version takes requests: every allowed one, or the ends of
     the range when any size is allowed."""
     if alone_because:
         return (1,)
-    return tuple(settings.allowed_batch_sizes) or tuple(sorted({1, settings.max_batch_size}))
+    return tuple(settings.allowed_batch_sizes) or tuple(sorted({1, int(settings.max_batch_size)}))
 
 
 def check_padding(settings: ResolvedModel, signatures: Mapping[str, Signature]) -> None:

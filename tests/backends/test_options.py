@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.backends import placements as placing
+from gateway.backends import tensorflow
 from gateway.backends.options import TensorFlowOptions
-from gateway.backends.placements import placements
+from gateway.backends.placements import Host, placements
 from gateway.backends.session_config import configure
 from gateway.backends.tensorflow import TensorFlowBackend, tensorflow_api
 from gateway.errors import Code, ServingError
@@ -46,14 +46,11 @@ def test_each_option_has_its_field(configured: Callable[..., Any]) -> None:
         inter_op_parallelism=4,
         gpu_memory_fraction=0.25,
         mixed_precision="bfloat16",
-        xla_gpu=True,
     )
     rewrites = config.graph_options.rewrite_options
     assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (3, 4)
     assert config.gpu_options.per_process_gpu_memory_fraction == 0.25
     assert rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON
-    optimizer = config.graph_options.optimizer_options
-    assert optimizer.global_jit_level == optimizer.ON_1
 
 
 def test_a_session_config_file_is_the_base(configured: Callable[..., Any], tmp_path: Path) -> None:
@@ -95,20 +92,42 @@ def test_an_unknown_precision_is_refused(configured: Callable[..., Any]) -> None
         configured(mixed_precision="float16")
 
 
-def test_numbers_of_threads_follow_from_the_cores(
-    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("cores", "served_on", "intra_op"),
+    [
+        (1, (), 1),
+        (2, (), 1),
+        (4, (), 1),
+        (16, (), 1),
+        (4, ("cpu:0",), 4),
+        (16, ("cpu:0", "cpu:1", "cpu:2", "cpu:3"), 4),
+        (2, ("cpu:0", "cpu:1", "cpu:2", "cpu:3"), 1),
+        (8, ("gpu:0", "cpu:0", "cpu:1"), 4),
+        (8, ("gpu:0",), 8),
+    ],
+)
+def test_numbers_of_threads_follow_from_cores_and_devices(
+    configured: Callable[..., Any], cores: int, served_on: tuple[str, ...], intra_op: int
 ) -> None:
-    monkeypatch.setattr(placing, "cores", lambda: 8)
+    """Whatever devices the first model, which settles it for the process, is loaded for."""
+    host = Host(cores, served_on)
+    for devices in (["cpu:0"], ["cpu:0", "cpu:1"], ["gpu:0", "cpu:0"]):
+        for place in placements(configured(), devices, host).values():
+            assert place.config.intra_op_parallelism_threads == intra_op
+            assert place.config.inter_op_parallelism_threads == cores
 
-    def threads(devices: list[str], **options: Any) -> list[tuple[int, int]]:
-        return [
-            (place.config.intra_op_parallelism_threads, place.config.inter_op_parallelism_threads)
-            for place in placements(configured(**options), devices).values()
-        ]
 
-    assert threads(["cpu:0", "cpu:1"]) == [(4, 8)]
-    assert threads(["gpu:0", "cpu:0"]) == [(8, 8), (8, 8)]
-    assert threads(["cpu:0"], intra_op_parallelism=2, inter_op_parallelism=3) == [(2, 3)]
+def test_numbers_of_threads_that_are_given_are_kept(configured: Callable[..., Any]) -> None:
+    config = configured(intra_op_parallelism=2, inter_op_parallelism=3)
+    [place] = placements(config, ["cpu:0"], Host(16)).values()
+    threads = place.config.intra_op_parallelism_threads, place.config.inter_op_parallelism_threads
+    assert threads == (2, 3)
+
+
+def test_there_is_one_cpu_device_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorflow, "usable_cores", lambda: 3)
+    devices = TensorFlowBackend().devices()
+    assert [name for name in devices if name.startswith("cpu")] == ["cpu:0", "cpu:1", "cpu:2"]
 
 
 def test_tags_choose_the_graph(export: Export, tmp_path: Path) -> None:
@@ -150,7 +169,7 @@ print(os.environ.get("TF_XLA_FLAGS"))
     ("options", "tolerance", "flags"),
     [
         ("xla_cpu=True, xla_gpu=True", 1e-5, "--tf_xla_min_cluster_size=1 --tf_xla_cpu_global_jit"),
-        ("mixed_precision='bfloat16'", 1e-2, "--tf_xla_min_cluster_size=1"),
+        ("mixed_precision='bfloat16'", 1e-2, "--tf_xla_min_cluster_size=1 --tf_xla_cpu_global_jit"),
     ],
 )
 def test_compiled_and_less_precise_models_answer_rightly(

@@ -34,7 +34,7 @@ class GraphCall:
         self.values = values
         self.fed: list[tuple[Any, ...]] = []
 
-    def __call__(self, *arrays: Any) -> Sequence[Any]:
+    def __call__(self, arrays: tuple[Any, ...]) -> Sequence[Any]:
         self.fed.append(arrays)
         if isinstance(self.values[0], Exception):
             raise self.values[0]

@@ -82,6 +82,14 @@ def test_they_go_even_if_a_run_function_is_kept(
         run({"x": np.int64([1])})
 
 
+def test_a_run_function_needs_no_model_to_be_kept(
+    any_backend: TensorFlowBackend, path: Path
+) -> None:
+    run = any_backend.load(path, ["cpu:0"]).runner("peek", "cpu:0")
+    gc.collect()
+    assert run({"x": np.int64([1])})["count"].tolist() == [0]
+
+
 def test_no_objects_pile_up(any_backend: TensorFlowBackend, path: Path) -> None:
     load_run_close(any_backend, path)  # fills caches
     before = len(gc.get_objects())

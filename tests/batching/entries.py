@@ -15,6 +15,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from batching import ALONE, BatchPolicy, BatchQueue, SealedBatch
+from batching.sizing import Limit
 
 OFFER = re.compile(
     r"(?P<name>[a-z])(?P<rows>\d+)(?:/(?P<key>\S))?(?:~(?P<length>\d+))?(?:<(?P<deadline>\d+))?"
@@ -53,8 +54,9 @@ def show(batch: SealedBatch[Entry] | None) -> str:
 class Player:
     """Plays a script to a queue."""
 
-    def __init__(self, policy: BatchPolicy) -> None:
+    def __init__(self, policy: BatchPolicy, limit: Limit | None = None) -> None:
         self.queue: BatchQueue[Entry] = BatchQueue(policy)
+        self.limit = limit
         self.now = 0.0
         self.entries: dict[str, Entry] = {}
         self.told: list[str] = []
@@ -74,7 +76,8 @@ class Player:
             case "+", _:
                 self.entries[word[1:]].answered = True
             case _, "take" | "flush":
-                self.told.append(show(self.queue.take(self.now, flush=word == "flush")))
+                flush = word == "flush"
+                self.told.append(show(self.queue.take(self.now, flush=flush, limit=self.limit)))
             case _, "expire":
                 expired = self.queue.expire(self.now)
                 self.told.append(" ".join(["expired", *(entry.name for entry in expired)]))
@@ -99,6 +102,6 @@ class Player:
         self.queue.offer(entry)
 
 
-def play(policy: BatchPolicy, script: str) -> list[str]:
+def play(policy: BatchPolicy, script: str, limit: Limit | None = None) -> list[str]:
     """What came of each take and expire of a script."""
-    return Player(policy).play(script)
+    return Player(policy, limit).play(script)

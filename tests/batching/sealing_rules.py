@@ -34,33 +34,14 @@ def check_by_length(
     before: dict[Entry, int],
     now: float,
 ) -> None:
-    """The oldest entry and others that cost little padding or have waited long enough."""
+    """In order of arrival, whole but for the oversized; with the oldest once it is overdue."""
     assert policy.padding is not None
-    patience, max_waste = policy.padding.patience, policy.padding.max_waste
-    real = longest = rows = 0
-    for entry, start, stop in batch.slices:
-        rows += stop - start
-        real += (stop - start) * entry.length
-        longest = max(longest, entry.length)
-        overdue = now - entry.enqueued_at >= patience
-        assert entry is lane[0] or overdue or 1 - real / (longest * rows) <= max_waste + 1e-9
-    assert batch.slices[0][0] is lane[0]
-    taken = {entry: stop - start for entry, start, stop in batch.slices}
-    ahead = 0
-    for entry in in_window(policy, lane, before):
-        if now - entry.enqueued_at >= patience and entry not in taken:
-            left = entry.rows - before[entry]
-            assert left > policy.max_batch_size - ahead, "passed over although it would fit"
-        ahead += taken.get(entry, 0)
-
-
-def in_window(policy: BatchPolicy, lane: list[Entry], before: dict[Entry, int]) -> list[Entry]:
-    """The oldest entry and four batches' worth of rows behind it: what forming looks at."""
-    window = lane[:1]
-    rows = 0
-    for entry in lane[1:]:
-        if rows >= 4 * policy.max_batch_size:
-            break
-        window.append(entry)
-        rows += entry.rows - before[entry]
-    return window
+    entries = [entry for entry, _, _ in batch.slices]
+    assert entries == [entry for entry in lane if entry in entries]
+    assert entries[0] is lane[0] or now - lane[0].enqueued_at < policy.padding.patience
+    assert all(stop == entry.rows for entry, _, stop in batch.slices) or len(entries) == 1
+    if any(stop < entry.rows for entry, _, stop in batch.slices):
+        assert batch.rows == policy.max_batch_size
+    if len({entry.length for entry in lane}) == 1 and entries[0] is lane[0]:
+        fitting = [e for e in lane if e.rows - before[e] <= policy.max_batch_size]
+        assert entries == lane[:1] or entries == fitting[: len(entries)]

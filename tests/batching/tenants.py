@@ -31,7 +31,7 @@ class Tenant:
         self._house.pool.wake(self.seat, self._house.clock.now())
         await settle()
 
-    def seal(self, executor: str, now: float) -> Job | None:
+    def seal(self, executor: str, now: float, free: int) -> Job | None:
         if self.jobs == 0:
             return None
         self.jobs -= 1

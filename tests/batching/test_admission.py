@@ -148,11 +148,11 @@ async def test_item_too_large() -> None:
 @pytest.mark.parametrize(
     ("backlog", "rows", "executors", "batches"),
     [
-        (Backlog(0, 0, single=False), 1, 1, 2),
-        (Backlog(3, 1, single=False), 1, 1, 2),
-        (Backlog(4, 1, single=False), 1, 1, 3),
-        (Backlog(8, 2, single=False), 1, 2, 3),
-        (Backlog(8, 2, single=False), 1, 3, 2),
+        (Backlog(0, 0, single=False, batch_rows=4), 1, 1, 2),
+        (Backlog(3, 1, single=False, batch_rows=4), 1, 1, 2),
+        (Backlog(4, 1, single=False, batch_rows=4), 1, 1, 3),
+        (Backlog(8, 2, single=False, batch_rows=4), 1, 2, 3),
+        (Backlog(8, 2, single=False, batch_rows=4), 1, 3, 2),
     ],
 )
 def test_predicted_wait_counts_full_batches(
@@ -161,17 +161,15 @@ def test_predicted_wait_counts_full_batches(
     latency = LatencyModel()
     for size in (1, 2, 4):
         latency.record(size, 0.5 + 0.125 * size)
-    policy = BatchPolicy(max_batch_size=4)
-    assert predicted_wait(backlog, rows, policy, latency, executors) == pytest.approx(batches * 1.0)
+    assert predicted_wait(backlog, rows, latency, executors) == pytest.approx(batches * 1.0)
 
 
 def test_predicted_wait_of_items_that_run_singly() -> None:
     latency = LatencyModel()
     for size in (1, 2, 4):
         latency.record(size, 0.5 + 0.125 * size)
-    policy = BatchPolicy(max_batch_size=4)
     # Four items of two rows on average, two at a time behind the two that run: three rounds.
-    wait = predicted_wait(Backlog(6, 3, single=True), 2, policy, latency, 2)
+    wait = predicted_wait(Backlog(6, 3, single=True, batch_rows=4), 2, latency, 2)
     assert wait == pytest.approx(3 * 0.75)
 
 
@@ -179,8 +177,13 @@ def test_without_a_budget_or_deadline_only_the_row_bound_counts() -> None:
     latency = LatencyModel()
     latency.record(4, 1000.0)
     policy = BatchPolicy(max_batch_size=4, max_queue_rows=10)
-    assert refusal(Backlog(9, 9, single=False), 1, math.inf, policy, latency, 1) is None
-    assert refusal(Backlog(9, 9, single=False), 2, math.inf, policy, latency, 1) is not None
+    assert (
+        refusal(Backlog(9, 9, single=False, batch_rows=4), 1, math.inf, policy, latency, 1) is None
+    )
+    assert (
+        refusal(Backlog(9, 9, single=False, batch_rows=4), 2, math.inf, policy, latency, 1)
+        is not None
+    )
 
 
 async def test_single_items_are_admitted_by_their_number() -> None:

@@ -91,7 +91,7 @@ async def test_of_the_queue_leaves_the_deadline_of_a_running_item_in_force() -> 
 
 @pytest.fixture
 def padded() -> BatchPolicy:
-    padding = Padding({"x": PadInput()}, trim={"y": {1: ("x", 1)}}, max_waste=1.0)
+    padding = Padding({"x": PadInput()}, trim={"y": {1: ("x", 1)}})
     return BatchPolicy(max_batch_size=4, padding=padding)
 
 

@@ -35,7 +35,7 @@ def test_discarded_entries_behind_a_waiting_head_are_forgotten() -> None:
 
 
 def test_entries_taken_out_of_order_are_forgotten() -> None:
-    padding = Padding({"x": PadInput()}, max_waste=0.0, patience=1e9)
+    padding = Padding({"x": PadInput()}, patience=1e9)
     policy = BatchPolicy(max_batch_size=2, max_queue_rows=10**6, padding=padding)
     queue: BatchQueue[Traced] = BatchQueue(policy)
     references = []

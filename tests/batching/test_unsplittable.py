@@ -177,7 +177,7 @@ async def test_the_rest_of_a_split_item_runs_whole_once_items_run_alone() -> Non
 
 
 async def test_parts_that_do_not_fit_together_are_a_failed_batch() -> None:
-    padding = Padding({"x": PadInput()}, max_waste=1.0)
+    padding = Padding({"x": PadInput()})
     policy = BatchPolicy(max_batch_size=2, padding=padding)
     bench = Bench(policy, lambda inputs: {"y": inputs["x"]})
     # Its second part is padded to its neighbour's length, and no rule trims it back.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.config import Loaded
 from gateway.config.environment import environment_name, model_environment_layer
+from gateway.config.fields import AUTO_BATCH_SIZE
 
 Configure = Callable[..., Loaded]
 Refuse = Callable[..., str]
@@ -37,7 +38,7 @@ def test_names_are_matched_without_case_and_punctuation(
     variable = f"GATEWAY_MODEL__{written}__MAX_BATCH_SIZE"
     loaded = configure(toml=tables(model, "other"), environ={variable: "8"})
     assert loaded.settings.for_model(model).max_batch_size == 8
-    assert loaded.settings.for_model("other").max_batch_size == 32
+    assert loaded.settings.for_model("other").max_batch_size == AUTO_BATCH_SIZE
 
 
 def test_the_origin_names_the_variable_and_quotes_the_model(configure: Configure) -> None:

@@ -158,7 +158,8 @@ def test_models_of_one_request_log_must_agree(configure: Configure, refuse: Refu
 
 OTHER_THAN_DEFAULT: dict[str, Any] = {
     "batching": "off",
-    "max_batch_size": 5,
+    "max_batch_size": 32,
+    "adaptive_batching": False,
     "batch_timeout_ms": 1.5,
     "max_queue_rows": 50,
     "queue_budget_ms": 2.5,

@@ -35,9 +35,9 @@ class _KeepsModels(TensorFlowBackend):
         super().__init__()
         self._models: dict[Path, TensorFlowModel] = {}
 
-    def load(self, path: Path, devices: Sequence[str]) -> TensorFlowModel:
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> TensorFlowModel:
         if path.resolve() not in self._models:
-            self._models[path.resolve()] = super().load(path, devices)
+            self._models[path.resolve()] = super().load(path, devices, xla=xla)
         return self._models[path.resolve()]
 
 

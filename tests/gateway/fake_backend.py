@@ -143,7 +143,7 @@ class FakeBackend:
     def devices(self) -> Sequence[str]:
         return self._devices
 
-    def load(self, path: Path, devices: Sequence[str]) -> FakeModel:
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> FakeModel:
         self.loading.pass_through()
         name = path.parent.name
         content = self._contents.get(f"{name}/{path.name}", self._contents.get(name))

@@ -60,7 +60,7 @@ CONTENTS: dict[str, Content] = {
 
 
 class _Backend(FakeBackend):
-    def load(self, path: Path, devices: object) -> FakeModel:
+    def load(self, path: Path, devices: object, *, xla: bool = False) -> FakeModel:
         if path.parent.name == "unloadable":  # a load that takes for ever
             threading.Event().wait()
         return super().load(path, ())

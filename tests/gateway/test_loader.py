@@ -35,7 +35,7 @@ class OneModel:
     def devices(self) -> Sequence[str]:
         return ("cpu:0",)
 
-    def load(self, path: Path, devices: Sequence[str]) -> ClosableModel:
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> ClosableModel:
         return self.model
 
 

@@ -89,7 +89,7 @@ class FolderBackend:
     def devices(self) -> Sequence[str]:
         return DEVICES
 
-    def load(self, path: Path, devices: Sequence[str]) -> CheckedModel:
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> CheckedModel:
         name = f"{path.parent.name}/{path.name}"
         self.open_at_load.append(self.open_models)
         self.loads.append(name)
