@@ -53,12 +53,14 @@ class TfServingMetrics:
         self._graph_runs = Counter(_CORE + "graph_runs")
         self._graph_run_time = Counter(_CORE + "graph_run_time_usecs")
 
-    def request(self, model: str, status: str, api: str, seconds: float) -> None:
-        """A REST request was answered; ``status`` is a canonical code's name. Only successes have
-        a latency."""
+    def request(
+        self, model: str, status: str, api: str, seconds: float, entrypoint: str = "REST"
+    ) -> None:
+        """A request was answered; ``status`` is a canonical code's name. Only successes have a
+        latency. ``entrypoint`` is ``REST`` or ``GRPC``."""
         self._request_count.add((model, status))
         if status == "OK":
-            self._request_latency.observe((model, api, "REST"), seconds * 1e6)
+            self._request_latency.observe((model, api, entrypoint), seconds * 1e6)
 
     def runtime(self, model: str, api: str, seconds: float) -> None:
         """The framework's part in an answer. The runtime's name is TF Serving's, for every model
@@ -99,6 +101,13 @@ class TfServingMetrics:
     def request_logged(self, model: str, status: str) -> None:
         """A request was written to the request log; ``status`` is that of its answer."""
         self._request_logs.add((model, status))
+
+    def total(self, name: str) -> int:
+        """The counter that TF Serving calls ``name`` (``/tensorflow/serving/request_count``), all
+        labels together; 0 when there is none."""
+        shown = name.replace("/", ":")
+        counters = (f for f in vars(self).values() if isinstance(f, Counter))
+        return next((round(counter.total) for counter in counters if counter.name == shown), 0)
 
     def render(self) -> bytes:
         """All families, whether they have numbers yet or not."""

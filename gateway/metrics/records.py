@@ -73,14 +73,15 @@ class BatchMetrics:
 
 
 class RequestMetrics:
-    """Requests of one model and API by HTTP status, and how long they took."""
+    """Requests of one model and API by how they ended, and how long they took."""
 
     def __init__(self, model: str, api: str) -> None:
         self.model = model
         self.api = api
         self.seconds = Histogram(SECONDS)
-        self.by_status: dict[int, int] = {}
+        self.by_status: dict[int | str, int] = {}
+        """Keys are HTTP statuses, or canonical codes' names where the protocol is gRPC."""
 
-    def record(self, status: int, seconds: float) -> None:
+    def record(self, status: int | str, seconds: float) -> None:
         self.seconds.observe(seconds)
         self.by_status[status] = self.by_status.get(status, 0) + 1
