@@ -20,7 +20,7 @@ def demo_server(
     kept = (demo_dir or _DEMO_MODELS).resolve()
 
     def command(port: int) -> Sequence[str]:
-        flags = (f"--host={HOST}", f"--rest_api_port={port}", f"--demo_dir={kept}")
+        flags = (f"--host={HOST}", "--port=0", f"--rest_api_port={port}", f"--demo_dir={kept}")
         return (sys.executable, "-m", "gateway", "demo", *flags, *more)
 
     return Server(name, command, cwd=checkout)

@@ -11,13 +11,16 @@ import click
 
 from gateway import __version__
 from gateway.config import ConfigError, Loaded, load
-from gateway.config.options import SettingsCommand, settings_options
+from gateway.config.options import SettingsCommand, given_flags, settings_options
 from gateway.config.reload import ConfigSource
 from gateway.config.show import as_json, as_table
 
 EXIT_CONFIG = 3
 
-_MODEL_FLAGS = ("model_name", "model_base_path", "model_config_file")
+_MODEL_FLAGS = ("model_name", "model_base_path", "model_config_file", "model_repository")
+
+Flags = str | tuple[str, ...] | None
+"""As click gives them: tuples for those that may be repeated."""
 
 
 def _with_underscores(token: str) -> str:
@@ -78,9 +81,9 @@ def cli() -> None:
 @cli.command(cls=SettingsCommand)
 @settings_options()
 @_version_flag
-def serve(**flags: str | None) -> NoReturn:
+def serve(**flags: Flags) -> NoReturn:
     """Serve models until SIGTERM or Ctrl-C."""
-    _serve(_given(flags))
+    _serve(given_flags(flags))
 
 
 @cli.command(cls=SettingsCommand)
@@ -90,7 +93,7 @@ def serve(**flags: str | None) -> NoReturn:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the demo model is kept; else in the user's cache folder.",
 )
-def demo(demo_dir: Path | None, **flags: str | None) -> NoReturn:
+def demo(demo_dir: Path | None, **flags: Flags) -> NoReturn:
     """Serve a small built-in model, which is made on first use."""
     # Only here: it needs TensorFlow.
     from gateway.demo import ensure_demo_model
@@ -100,8 +103,9 @@ def demo(demo_dir: Path | None, **flags: str | None) -> NoReturn:
         name, base_path = ensure_demo_model(directory)
     except OSError as error:
         _fail(f"the demo model cannot be kept in {directory}: {error.strerror or error}")
-    model = {"model_name": name, "model_base_path": str(base_path), "model_config_file": ""}
-    _serve(_given(flags) | model)
+    nothing_else = {"model_config_file": "", "model_repository": ""}
+    model = {"model_name": name, "model_base_path": str(base_path), **nothing_else}
+    _serve(given_flags(flags) | model)
 
 
 @cli.group()
@@ -112,19 +116,16 @@ def config() -> None:
 @config.command(cls=SettingsCommand)
 @settings_options()
 @click.option("--json", "json_form", is_flag=True, help="Print JSON.")
-def show(json_form: bool, **flags: str | None) -> None:
+def show(json_form: bool, **flags: Flags) -> None:
     """Print every setting in force and where it came from."""
-    loaded = _or_fail(lambda: load(_given(flags), os.environ, Path.cwd(), require_models=False))
+    given = given_flags(flags)
+    loaded = _or_fail(lambda: load(given, os.environ, Path.cwd(), require_models=False))
     click.echo(as_json(loaded) if json_form else as_table(loaded))
 
 
 def main() -> None:
     """Entry point of the ``tensorgate`` command."""
     cli.main(prog_name="tensorgate")
-
-
-def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in flags.items() if value is not None}
 
 
 def _serve(flags: Mapping[str, str]) -> NoReturn:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,28 @@ from gateway.backends.base import Signature
 from gateway.errors import ServingError
 from gateway.models.servable import Servable
 
+logger = logging.getLogger(__name__)
+
 Api = Literal["predict", "classify", "regress"]
+AsJson = Callable[[bytes], bytes]
+
+
+def _as_it_is(body: bytes) -> bytes:
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class BodyForm:
+    """How the bodies of a protocol are shown to people: from the bytes on the wire to JSON text.
+
+    Called on a thread; an error of theirs loses the one log entry.
+    """
+
+    request: AsJson = _as_it_is
+    response: AsJson = _as_it_is
+
+
+JSON_BODIES = BodyForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +41,7 @@ class Exchange:
     """A request that reached a signature, with its outcome. Nothing in it may be changed."""
 
     api: Api
+    """What was asked, whichever protocol asked it: its tensors or its examples."""
     servable: Servable
     signature: Signature
     pinned: bool
@@ -34,8 +57,19 @@ class Exchange:
     """Empty when the request failed."""
     seconds: float
     """From the request's head to its answer."""
+    bodies: BodyForm = JSON_BODIES
 
 
 Observer = Callable[[Exchange], None]
 """Called on the event loop once a request is answered, before its answer is sent; must be quick
 and must not raise."""
+
+
+def tell(observers: Iterable[Observer], exchange: Exchange) -> None:
+    """Show an exchange to all who look on. An answer that is there is sent, whatever happens to
+    them."""
+    for observer in observers:
+        try:
+            observer(exchange)
+        except Exception:
+            logger.exception("an observer failed")

@@ -64,7 +64,7 @@ def configure(level: str, form: str) -> Callable[[], None]:
     listener = QueueListener(queue, handler)
     listener.start()
     logging.basicConfig(level=level.upper(), handlers=[_PassThrough(queue)], force=True)
-    for noisy in ("aiohttp", "asyncio", "tensorflow", "absl"):
+    for noisy in ("aiohttp", "asyncio", "tensorflow", "absl", "grpc"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     stopped = False
 

@@ -7,8 +7,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from gateway.config import ConfigError
-from gateway.config.reload import ConfigSource, server_changes, with_server_settings_of
+from gateway.config import ConfigError, Loaded
+from gateway.config.reload import (
+    ConfigSource,
+    ModelChange,
+    server_changes,
+    with_server_settings_of,
+)
 from gateway.config.settings import Settings
 from gateway.config.status import ConfigStatus
 from gateway.errors import ServingError
@@ -54,7 +59,7 @@ class Reloader:
         wrong is logged and stands in the status."""
         async with self._one_at_a_time:
             try:
-                await self._reload()
+                await self._take()
             except (ConfigError, ServingError) as error:
                 self._refused(str(error))
             except Exception:
@@ -64,17 +69,35 @@ class Reloader:
                 return True
             return False
 
-    async def _reload(self) -> None:
-        loaded = await asyncio.to_thread(self._source.load)
+    async def change(self, change: ModelChange) -> Loaded:
+        """Put other models of the repository in force, with all of the configuration as it is now.
+        Raises ConfigError or ServingError, and changes nothing, when that cannot be done."""
+        async with self._one_at_a_time:
+            return await self._take(change)
+
+    @property
+    def repository_names(self) -> frozenset[str]:
+        """Models of the repository, as the last look found them."""
+        return self._source.repository_names
+
+    async def look(self) -> None:
+        """Look which models the repository has. Raises ConfigError when it cannot be read."""
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._source.look)
+
+    async def _take(self, change: ModelChange | None = None) -> Loaded:
+        loaded = await asyncio.to_thread(self._source.load, change)
         settings = with_server_settings_of(self._settings, loaded.settings, loaded.origins)
         await self._apply(settings)
-        for change in server_changes(self._settings, loaded.settings):
-            logger.warning("a setting changes with a restart only", extra={"setting": change})
+        self._source.keep(loaded)
+        for name in server_changes(self._settings, loaded.settings):
+            logger.warning("a setting changes with a restart only", extra={"setting": name})
         self._settings = settings
         self._status.generation += 1
         self._status.taken_at = time.time()
         self._status.error = ""
         logger.info("configuration reloaded", extra={"generation": self._status.generation})
+        return loaded
 
     def _refused(self, reason: str) -> None:
         self._status.error = reason

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import uvloop
 
@@ -21,10 +21,12 @@ from gateway.config.reload import ConfigSource
 from gateway.config.settings import Settings
 from gateway.errors import ServingError
 from gateway.example import curl_line
+from gateway.grpc.credentials import GrpcTls
+from gateway.grpc.listener import GrpcListener
 from gateway.http.listener import Listener, PortBusyError
 from gateway.http.tls import ServerTls, TlsError
 from gateway.logs import configure
-from gateway.reload import Reloader
+from gateway.models.registry import ModelEntry
 
 logger = logging.getLogger(__name__)
 
@@ -95,34 +97,38 @@ async def _serve(settings: Settings, source: ConfigSource | None) -> int:
     tls = await _tls(settings)
     try:
         backend = await asyncio.to_thread(_load_backend, settings)
-        gateway = Gateway(settings, backend)
+        gateway = Gateway(settings, backend, source=source)
         await gateway.open_request_logs()
     except (ServingError, ConfigError) as error:
         raise _GiveUp(EXIT_CONFIG, str(error)) from error
     context = tls.context if tls is not None else None
     listener = Listener(gateway.make_server(), settings.host, settings.rest_api_port, context)
+    grpc = GrpcListener(gateway, settings)
     try:
         port = await listener.start()
+        await grpc.start()
     except PortBusyError as error:
         raise _GiveUp(EXIT_PORT, str(error)) from error
     except OSError as error:
         reason = f"cannot listen on {settings.host}: {error.strerror}"
         raise _GiveUp(EXIT_PORT, reason) from error
+    except ConfigError as error:
+        raise _GiveUp(EXIT_CONFIG, str(error)) from error
     _say(f"Tensorgate {__version__}, {backend.description}, on {_devices(gateway)}")
-    reloading = asyncio.create_task(_follow(gateway, settings, source, tls, reload_asked))
+    reloading = asyncio.create_task(_follow(gateway, settings, tls, grpc, reload_asked))
     loading = asyncio.create_task(gateway.manager.load_all(watch=True))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
-        if _is_hopeless(gateway):
-            raise _GiveUp(EXIT_MODEL, _problems(gateway))
+        if failed := _fatal(gateway, settings):
+            raise _GiveUp(EXIT_MODEL, _problems(failed))
         seconds = time.monotonic() - started
-        ready = asyncio.create_task(_say_ready(gateway, settings, port, seconds))
+        ready = asyncio.create_task(_say_ready(gateway, settings, port, grpc, seconds))
         await stopping
         ready.cancel()
     reloading.cancel()
-    await _stop(gateway, listener, settings.drain_timeout_s)
+    await _stop(gateway, listener, grpc, settings.drain_timeout_s)
     return EXIT_OK
 
 
@@ -158,11 +164,21 @@ async def _tls(settings: Settings) -> ServerTls | None:
         raise _GiveUp(EXIT_CONFIG, str(error)) from error
 
 
-def _is_hopeless(gateway: Gateway) -> bool:
-    """Models were asked for, none serves, and none is on its way to."""
-    entries = gateway.registry.models.values()
-    ready = any(entry.ready for entry in entries)
-    return bool(entries) and not ready and not gateway.manager.on_its_way
+def _fatal(gateway: Gateway, settings: Settings) -> Mapping[str, ModelEntry]:
+    """Models without which the server shall not run: all, when none serves and none is on its way
+    to, and each that failed, if the settings say so. In explicit control others can be loaded."""
+    entries = gateway.registry.models
+    ready = any(entry.ready for entry in entries.values())
+    explicit = settings.model_repository and settings.model_control_mode == "explicit"
+    if not ready and not explicit and not gateway.manager.on_its_way:
+        return entries
+    if not settings.exit_on_error:
+        return {}
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if not entry.ready and not entry.is_foreign and not entry.is_loading(None)
+    }
 
 
 def _reload_requests() -> asyncio.Event:
@@ -175,28 +191,28 @@ def _reload_requests() -> asyncio.Event:
 async def _follow(
     gateway: Gateway,
     settings: Settings,
-    source: ConfigSource | None,
     tls: ServerTls | None,
+    grpc: GrpcListener,
     asked: asyncio.Event,
 ) -> None:
     """Reload when that is ``asked``, and when files change if the settings say so."""
-    if source is None:
+    if (reloader := gateway.reloader) is None:
         return
-    reloader = Reloader(source, settings, gateway.apply, gateway.registry.configuration)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reloader.follow(asked, settings.model_config_file_poll_wait_seconds))
-        if tls is not None:
-            tasks.create_task(_follow_certificate(tls))
+        for certificate in (tls, grpc.tls):
+            if certificate is not None:
+                tasks.create_task(_follow_certificate(certificate))
 
 
-async def _follow_certificate(tls: ServerTls) -> None:
+async def _follow_certificate(tls: ServerTls | GrpcTls) -> None:
     """New connections get a renewed certificate soon after its files were replaced."""
     while True:
         await asyncio.sleep(CERTIFICATE_POLL_SECONDS)
         try:
             if await asyncio.to_thread(tls.reload):
                 logger.info("certificate reloaded")
-        except TlsError as error:
+        except (TlsError, ConfigError) as error:
             logger.error("certificate not reloaded", extra={"reason": str(error)})
 
 
@@ -223,22 +239,22 @@ def _stop_requests() -> _StopRequests:
     return requests
 
 
-async def _stop(gateway: Gateway, listener: Listener, seconds: float) -> None:
+async def _stop(gateway: Gateway, listener: Listener, grpc: GrpcListener, seconds: float) -> None:
     """Not ready; no new connections; last requests of the open ones; their answers; the end."""
     end = time.monotonic() + seconds
     gateway.router.draining = True
+    grpc.refuse()
     await listener.stop_accepting()
     try:
         async with asyncio.timeout(seconds):
             await listener.say_goodbye()
-            while gateway.router.in_flight:  # noqa: ASYNC110 - seldom, and for milliseconds
+            while gateway.in_flight:  # noqa: ASYNC110 - seldom, and for milliseconds
                 await asyncio.sleep(0.005)
             await gateway.drain()
     except TimeoutError:
-        logger.warning(
-            "stopped with requests unanswered", extra={"requests": gateway.router.in_flight}
-        )
+        logger.warning("stopped with requests unanswered", extra={"requests": gateway.in_flight})
     gateway.close()
+    await grpc.stop()
     await listener.close(end - time.monotonic())
     await gateway.close_request_logs(LOG_FLUSH_SECONDS)
 
@@ -251,10 +267,10 @@ def _devices(gateway: Gateway) -> str:
     return ", ".join(executor.name for executor in gateway.pool.executors)
 
 
-def _problems(gateway: Gateway) -> str:
+def _problems(entries: Mapping[str, ModelEntry]) -> str:
     problems = (
         f"model {name}: {problem.message if (problem := entry.problem()) else 'not loaded'}"
-        for name, entry in gateway.registry.models.items()
+        for name, entry in entries.items()
     )
     return "; ".join(problems)
 
@@ -267,7 +283,9 @@ def _unbatched(gateway: Gateway) -> str:
     return f"; {alone} of {len(queues)} signatures are not batched, --log_level=debug says why"
 
 
-async def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: float) -> None:
+async def _say_ready(
+    gateway: Gateway, settings: Settings, port: int, grpc: GrpcListener, seconds: float
+) -> None:
     entries = gateway.registry.models
     serving = [f"{name} v{e.latest.version}" for name, e in entries.items() if e.latest]
     listed = ", ".join(serving[:8]) + (f" and {len(serving) - 8} more" if serving[8:] else "")
@@ -279,6 +297,8 @@ async def _say_ready(gateway: Gateway, settings: Settings, port: int, seconds: f
     scheme = "https" if settings.ssl_certificate_file else "http"
     url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     _say(f"REST on {url}, metrics on {url}/metrics")
+    if grpc.places:
+        _say(f"gRPC on {grpc.places}")
     example = next((e.latest for e in entries.values() if e.latest), None)
     if example is not None:
         _say(await curl_line(example, url))

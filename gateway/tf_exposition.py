@@ -24,21 +24,26 @@ _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 class Counter:
     """A counter for each combination of label values."""
 
-    __slots__ = ("_labels", "_name", "_values")
+    __slots__ = ("_labels", "_values", "name")
 
     def __init__(self, name: str, *labels: str) -> None:
-        self._name = name
+        self.name = name
         self._labels = labels
         self._values: dict[Labels, float] = {}
+
+    @property
+    def total(self) -> float:
+        """All labels together."""
+        return sum(self._values.values())
 
     def add(self, labels: Labels, number: float = 1) -> None:
         values = self._values
         values[labels] = values.get(labels, 0) + number
 
     def lines(self) -> Iterator[str]:
-        yield f"# TYPE {self._name} counter"
+        yield f"# TYPE {self.name} counter"
         for values, number in list(self._values.items()):
-            yield f"{self._name}{{{_pairs(self._labels, values)}}} {number:.0f}"
+            yield f"{self.name}{{{_pairs(self._labels, values)}}} {number:.0f}"
 
 
 class Distribution:

@@ -78,12 +78,14 @@ class TfServingMetrics:
         """Have ``count`` called by ``render``, on its thread, before it looks at the numbers."""
         self._first.append(count)
 
-    def request(self, model: str, status: str, api: str, seconds: float) -> None:
-        """A REST request was answered; ``status`` is a canonical code's name. Only successes have
-        a latency."""
+    def request(
+        self, model: str, status: str, api: str, seconds: float, entrypoint: str = "REST"
+    ) -> None:
+        """A request was answered; ``status`` is a canonical code's name. Only successes have a
+        latency. ``entrypoint`` is ``REST`` or ``GRPC``."""
         self._request_count.add((model, status))
         if status == "OK":
-            self._request_latency.observe((model, api, "REST"), seconds)
+            self._request_latency.observe((model, api, entrypoint), seconds)
 
     def answered(self, model: str, api: str, seconds: Sequence[float]) -> None:
         """``request`` of many that succeeded."""
@@ -129,9 +131,20 @@ class TfServingMetrics:
         """A request was written to the request log; ``status`` is that of its answer."""
         self._request_logs.add((model, status))
 
+    def total(self, name: str) -> int:
+        """The counter that TF Serving calls ``name`` (``/tensorflow/serving/request_count``), all
+        labels together; 0 when there is none."""
+        self._count_pending()
+        shown = name.replace("/", ":")
+        counters = (f for f in vars(self).values() if isinstance(f, Counter))
+        return next((round(counter.total) for counter in counters if counter.name == shown), 0)
+
     def render(self) -> bytes:
         """All families, whether they have numbers yet or not."""
-        for count in self._first:
-            count()
+        self._count_pending()
         families = (f for f in vars(self).values() if isinstance(f, Counter | Distribution))
         return "".join(f"{line}\n" for family in families for line in family.lines()).encode()
+
+    def _count_pending(self) -> None:
+        for count in self._first:
+            count()

@@ -67,7 +67,8 @@ async def running(
         model_config = write_model_config(models, folder)
         command = (
             *(sys.executable, "-m", "gateway", "serve", f"--model_config_file={model_config}"),
-            *("--host=127.0.0.1", "--rest_api_port=0", "--log_format=json", "--log_level=debug"),
+            *("--host=127.0.0.1", "--port=0", "--rest_api_port=0"),
+            *("--log_format=json", "--log_level=debug"),
             *flags,
         )
         log = folder / "stderr"

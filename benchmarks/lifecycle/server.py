@@ -33,7 +33,7 @@ def lifecycle_server(folder: Path, poll_seconds: float, flags: Sequence[str] = (
     def command(port: int) -> Sequence[str]:
         return (
             *(sys.executable, "-m", "gateway", "serve", f"--model_config_file={config}"),
-            *(f"--host={HOST}", f"--rest_api_port={port}", "--config="),
+            *(f"--host={HOST}", "--port=0", f"--rest_api_port={port}", "--config="),
             *(f"--file_system_poll_wait_seconds={poll_seconds}", *flags),
         )
 

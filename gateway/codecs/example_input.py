@@ -17,7 +17,11 @@ def serialized_examples(message: Any) -> NDArray[Any]:
     A context stands before each of them, so that an example's own feature wins. Raises ServingError
     (INVALID_ARGUMENT) when there are none (TF Serving, ``InputToSerializedExampleTensor``).
     """
-    unread = SerializedInput.FromString(message.SerializeToString())
+    return examples_of(SerializedInput.FromString(message.SerializeToString()))
+
+
+def examples_of(unread: Any) -> NDArray[Any]:
+    """As ``serialized_examples``, of a ``SerializedInput``."""
     if unread.WhichOneof("kind") == "example_list_with_context":
         context = unread.example_list_with_context.context
         examples = [context + example for example in unread.example_list_with_context.examples]

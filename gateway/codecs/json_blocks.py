@@ -37,6 +37,13 @@ class BlockDocument(NamedTuple):
 def parse_blocks(body: bytes) -> BlockDocument | None:
     """The document that ``body`` is, provided that it has blocks, that its strings are keys and at
     most a signature's name, and that no key stands twice. None for all others, right or wrong."""
+    found = cut_blocks(body)
+    return _restored(*found) if found is not None else None
+
+
+def cut_blocks(body: bytes) -> tuple[list[bytes], list[NumberBlock]] | None:
+    """The text of ``body`` between its quotes, with marks instead of the lists of numbers that are
+    values of keys, and those lists; None where there are none, or they are not all blocks."""
     if b"\\" in body:
         return None
     blocks: list[NumberBlock] = []
@@ -50,12 +57,22 @@ def parse_blocks(body: bytes) -> BlockDocument | None:
             return None
         pieces.append(piece)
         if end < 0:
-            return _restored(pieces, blocks) if blocks else None
+            return (pieces, blocks) if blocks else None
         start = body.find(b'"', end + 1) + 1
         if not start:
             return None
         pieces.append(body[end + 1 : start - 1])
     return None
+
+
+def put_back(members: dict[str, Any], blocks: list[NumberBlock]) -> int:
+    """Put blocks in the places of their marks among the values of ``members``; how many."""
+    count = 0
+    for key, value in members.items():
+        if type(value) is str and value.startswith(_MARK):
+            members[key] = blocks[int(value[1:])]
+            count += 1
+    return count
 
 
 def decode_blocks(
@@ -106,13 +123,8 @@ def _restored(pieces: list[bytes], blocks: list[NumberBlock]) -> BlockDocument |
         return None
     if not has_keys_only(document, len(pieces) - 1):
         return None
-    missing = len(blocks)
-    for members in (document, *_inner_objects(document)):
-        for key, value in members.items():
-            if type(value) is str and value.startswith(_MARK):
-                members[key] = blocks[int(value[1:])]
-                missing -= 1
-    return None if missing else BlockDocument(document, rest)
+    found = sum(put_back(one, blocks) for one in (document, *_inner_objects(document)))
+    return BlockDocument(document, rest) if found == len(blocks) else None
 
 
 def _inner_objects(document: dict[str, Any]) -> list[dict[str, Any]]:

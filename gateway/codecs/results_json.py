@@ -40,8 +40,7 @@ def encode_classifications(outputs: Tensors, n: int) -> bytes:
     the other scores 0. Labels are text, or ``{"b64": "..."}`` where they are not UTF-8. Raises
     ServingError (INVALID_ARGUMENT) for other shapes.
     """
-    classes, scores = outputs.get(CLASSES), outputs.get(SCORES)
-    count = _class_count(classes, scores, n)
+    classes, scores, count = class_columns(outputs, n)
     missing = n * count
     labels = [b'""'] * missing if classes is None else write_rows(classes.ravel(), _CLASSES_SPEC)
     values = [b"0.0"] * missing if scores is None else write_rows(scores.ravel(), _SCORES_SPEC)
@@ -55,7 +54,24 @@ def encode_regressions(outputs: Tensors, n: int) -> bytes:
 
     Raises ServingError (INVALID_ARGUMENT) for other shapes.
     """
-    values = outputs[OUTPUTS]
+    values = regression_values(outputs[OUTPUTS], n)
+    return b'{"results":' + write_array(values, _OUTPUTS_SPEC) + b"}"
+
+
+def class_columns(outputs: Tensors, n: int) -> tuple[NDArray[Any] | None, NDArray[Any] | None, int]:
+    """Labels and scores of ``n`` examples, one of which may be missing, and the number of classes.
+
+    Raises ServingError (INVALID_ARGUMENT) unless both have the shape ``[n, classes]``.
+    """
+    classes, scores = outputs.get(CLASSES), outputs.get(SCORES)
+    return classes, scores, _class_count(classes, scores, n)
+
+
+def regression_values(values: NDArray[Any], n: int) -> NDArray[Any]:
+    """A flat array with the value of each of ``n`` examples.
+
+    Raises ServingError (INVALID_ARGUMENT) unless ``values`` has the shape ``[n]`` or ``[n, 1]``.
+    """
     if values.ndim != 1 and (values.ndim != 2 or values.shape[1] != 1):
         raise invalid_argument(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1]"
@@ -65,7 +81,7 @@ def encode_regressions(outputs: Tensors, n: int) -> bytes:
         raise invalid_argument(
             f"Input batch size did not match output batch size: {n} vs. {len(values)}"
         )
-    return b'{"results":' + write_array(values.ravel(), _OUTPUTS_SPEC) + b"}"
+    return values.ravel()
 
 
 def check_classify(signature: Signature) -> None:

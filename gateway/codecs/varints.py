@@ -12,6 +12,9 @@ _MORE = 0x80
 """Set in every byte of a number but its last."""
 _WIDEST = 10
 """Bytes that 64 bits can need."""
+_FEW = 96
+"""Up to so many numbers Python is faster than numpy."""
+_ALL_BITS = 2**64 - 1
 _CHUNK = 1 << 15
 """Numbers to encode at a time: bounds the memory, and fits the cache."""
 
@@ -23,14 +26,21 @@ def pack_varints(values: NDArray[Any]) -> bytes:
     """
     if values.dtype.kind == "b":
         return values.tobytes()
+    if values.size <= _FEW:
+        return b"".join([varint(number & _ALL_BITS) for number in values.tolist()])
     words = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64).view(np.uint64)
     if not words.size or words.max() < _MORE:
         return words.astype(np.uint8).tobytes()
     return b"".join(_packed(words[i : i + _CHUNK]) for i in range(0, words.size, _CHUNK))
 
 
+_SHORT = [bytes([number]) for number in range(_MORE)]
+
+
 def varint(number: int) -> bytes:
     """One number, not negative."""
+    if number < _MORE:
+        return _SHORT[number]
     pieces = bytearray()
     while number >= _MORE:
         pieces.append(number & (_MORE - 1) | _MORE)
@@ -57,6 +67,50 @@ def read_varints(data: bytes, count: int) -> tuple[list[int], int]:
     if count:
         raise ValueError(f"{len(numbers)} numbers instead of {count}")
     return numbers, 0
+
+
+def count_varints(data: bytes) -> int:
+    """How many numbers end in ``data``."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) < _MORE))
+
+
+def unpack_varints(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """All numbers in ``data``, cut to the bits of ``dtype``; booleans are whether they are not 0.
+
+    Raises ValueError when the last number is cut off or one is wider than 64 bits.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    numbers = np.empty(count_varints(data), dtype)
+    start = done = 0
+    while start < raw.size:
+        chunk = raw[start : start + _CHUNK]
+        ends = np.flatnonzero(chunk < _MORE)
+        if not ends.size:
+            whole = start + chunk.size == raw.size and chunk.size < _WIDEST
+            raise ValueError("a number is cut off" if whole else "a number is wider than 64 bits")
+        found = _unpacked(chunk, ends)
+        numbers[done : done + found.size] = found != 0 if dtype.kind == "b" else found.astype(dtype)
+        start += int(ends[-1]) + 1
+        done += found.size
+    return numbers
+
+
+def _unpacked(chunk: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The numbers whose last bytes are at ``ends``."""
+    if ends.size == chunk.size:
+        return chunk.astype(np.uint64)
+    starts = np.empty_like(ends)
+    starts[0], starts[1:] = 0, ends[:-1] + 1
+    widths = ends - starts + 1
+    widest = int(widths.max())
+    if widest > _WIDEST:
+        raise ValueError("a number is wider than 64 bits")
+    numbers = np.zeros(ends.size, np.uint64)
+    for byte in range(widest):
+        long = widths > byte
+        bits = (chunk[starts[long] + byte] & (_MORE - 1)).astype(np.uint64)
+        numbers[long] |= bits << np.uint64(byte * _BITS)
+    return numbers
 
 
 def _packed(words: NDArray[np.uint64]) -> bytes:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from gateway.config.errors import ConfigError
 from gateway.config.padding_checks import padding_contradictions
+from gateway.config.queue_settings import queue_problems
 from gateway.config.request_log_checks import request_log_contradictions
 from gateway.config.settings import BatchSettings, ResolvedModel, Settings
 from gateway.config.version_checks import version_contradictions
 from gateway.config.wording import Key, dotted, quoted
 
 NO_MODEL = (
-    "no model to serve: give --model_base_path (with --model_name), --model_config_file, or "
-    "[models.NAME] in tensorgate.toml; `tensorgate demo` serves a built-in model"
+    "no model to serve: give --model_base_path (with --model_name), --model_config_file, "
+    "--model_repository, or [models.NAME] in tensorgate.toml; `tensorgate demo` serves a built-in "
+    "model"
 )
 
 
@@ -49,8 +51,10 @@ def refuse_contradictions(settings: Settings, origins: Mapping[str, str]) -> Non
 
 
 def refuse_nothing_to_serve(settings: Settings) -> None:
-    """Raises ConfigError when there is no model, and no file that says that there is none."""
-    if not settings.model_names() and not settings.model_config_file:
+    """Raises ConfigError when there is no model, and nothing that says that there is none."""
+    if settings.model_config_file or settings.model_repository:
+        return
+    if not settings.model_names():
         raise ConfigError(NO_MODEL)
 
 
@@ -60,15 +64,23 @@ def _contradictions(settings: Settings, origins: Mapping[str, str]) -> Iterator[
     yield from _tls(settings, everywhere)
     yield from _limits(everywhere)
     for name in settings.model_names():
-        model = settings.for_model(name)
-        scope = _Scope(model, settings, origins, name)
-        yield from _model_location(model)
-        yield from _limits(scope)
-        yield from _model_devices(model, scope)
-        yield from _length_patience(model, scope)
-        yield from padding_contradictions(model, origins)
-        yield from version_contradictions(model, scope.quote)
+        yield from model_contradictions(settings, origins, name)
     yield from request_log_contradictions(settings, origins)
+
+
+def model_contradictions(
+    settings: Settings, origins: Mapping[str, str], name: str
+) -> Iterator[str]:
+    """Those between the settings of the model ``name``, or of it and the server."""
+    model = settings.for_model(name)
+    scope = _Scope(model, settings, origins, name)
+    yield from _model_location(model)
+    yield from _limits(scope)
+    yield from _model_devices(model, scope)
+    yield from _length_patience(model, scope)
+    yield from _queue(model, scope)
+    yield from padding_contradictions(model, origins)
+    yield from version_contradictions(model, scope.quote)
 
 
 def _ports(settings: Settings, scope: _Scope) -> Iterator[str]:
@@ -130,6 +142,11 @@ def _model_devices(model: ResolvedModel, scope: _Scope) -> Iterator[str]:
     missing = [device for device in model.devices if device not in configured]
     if configured and missing:
         yield f"{scope.quote('devices')} is not among {scope.quote_default('devices')}"
+
+
+def _queue(model: ResolvedModel, scope: _Scope) -> Iterator[str]:
+    for setting, problem in queue_problems(model):
+        yield f"{scope.quote(setting)} {problem}"
 
 
 def _length_patience(model: ResolvedModel, scope: _Scope) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Settings that follow from TF Serving's switches and files.
+"""Settings that follow from switches and files of TF Serving and Triton.
 
 They are weaker than the same settings under their own names (``Rank.TENSORFLOW_SERVING``).
 """
@@ -13,10 +13,11 @@ from gateway.config.errors import ConfigError
 from gateway.config.files import ConfigFiles
 from gateway.config.layers import Found, Layer, Rank
 from gateway.config.platform_file import read_platform_config
-from gateway.config.server_files import check_ssl_config, monitoring_path
+from gateway.config.server_files import monitoring_path, read_ssl_config
 from gateway.config.settings import Settings
 from gateway.config.wording import Key, quoted
 
+_LOOKS = ("file_system_poll_wait_seconds", "model_config_file_poll_wait_seconds")
 _PARALLELISM = ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism")
 
 
@@ -38,8 +39,9 @@ def derived_settings(found: Layer, settings: Settings, files: ConfigFiles) -> De
         if settings.platform_config_file
         else _batching(found, settings, files),
         _monitoring(settings, files),
-        _ssl(found, settings, files),
+        _ssl(settings, files),
         _parallelism(found, settings),
+        _model_control(found, settings),
     )
     layer = {key: value for part in parts for key, value in part.layer.items()}
     return Derived(layer, tuple(note for part in parts for note in part.notes))
@@ -113,16 +115,12 @@ def _monitoring(settings: Settings, files: ConfigFiles) -> Derived:
     return Derived(_layer({"monitoring_path": path}, label))
 
 
-def _ssl(found: Layer, settings: Settings, files: ConfigFiles) -> Derived:
+def _ssl(settings: Settings, files: ConfigFiles) -> Derived:
+    """Only looked at: the server reads it when it starts, and again when it changes."""
     label = settings.ssl_config_file
-    if not label:
-        return Derived({})
-    check_ssl_config(files.read(label, "SSL config file"), label)
-    note = (
-        f"{_told(found, 'ssl_config_file')} is for gRPC, which is not served by this version; "
-        "REST takes ssl_certificate_file and ssl_key_file"
-    )
-    return Derived({}, (note,))
+    if label:
+        read_ssl_config(files.read(label, "SSL config file"), label)
+    return Derived({})
 
 
 def _parallelism(found: Layer, settings: Settings) -> Derived:
@@ -136,6 +134,20 @@ def _parallelism(found: Layer, settings: Settings) -> Derived:
         raise ConfigError(f"the first of these sets the other two, leave some out: {given}")
     origin = found["tensorflow_session_parallelism",].origin
     return Derived(_layer(dict.fromkeys(_PARALLELISM, both), origin))
+
+
+def _model_control(found: Layer, settings: Settings) -> Derived:
+    """When the model repository is looked at. By default that is once (Triton)."""
+    if not settings.model_repository:
+        return Derived({})
+    mode = settings.model_control_mode
+    poll = settings.repository_poll_secs if mode == "poll" else 0.0
+    derived: dict[str, object] = dict.fromkeys(_LOOKS, poll)
+    if mode == "explicit":
+        # Who loads a model is told that it failed, and decides about another try.
+        derived["max_num_load_retries"] = 0
+    given = found.get(("model_control_mode",))
+    return Derived(_layer(derived, given.origin if given else "model_control_mode"))
 
 
 def _given(found: Layer, settings: Settings, names: tuple[str, ...]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.config.errors import ConfigError
 from gateway.config.layers import Found, Rank
+from gateway.config.model_settings import NOT_TO_BE_SET
 from gateway.config.settings import ModelSettings, Settings
 from gateway.config.text import decode
 from gateway.config.wording import Key, did_you_mean, dotted
@@ -16,7 +17,9 @@ MODEL_PREFIX = "GATEWAY_MODEL__"
 TOML_FILE = "GATEWAY_CONFIG"
 
 _SETTINGS = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields if name != "models"}
-_MODEL_SETTINGS = {name.upper(): name for name in ModelSettings.model_fields}
+_MODEL_SETTINGS = {
+    name.upper(): name for name in ModelSettings.model_fields if name not in NOT_TO_BE_SET
+}
 
 # Kubernetes puts these into every pod of a namespace that has a Service named "gateway" or
 # "gateway-...". They are nobody's mistake, and GATEWAY_PORT even has the name of a setting.

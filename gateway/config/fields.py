@@ -77,6 +77,12 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _log_format(value: object) -> object:
+    """Triton's two formats are ways to write the time."""
+    value = _lower(value)
+    return "auto" if value in ("default", "iso8601") else value
+
+
 def _axis_key(value: object) -> object:
     """TOML and JSON have only text for keys."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
@@ -133,6 +139,18 @@ def _local_path(path: str) -> str:
     return path
 
 
+def _file_stem(name: str) -> str:
+    if "/" in name or name.startswith("."):
+        raise ValueError("must be a file's name, without folder and ending")
+    return name
+
+
+def _names_or_all(names: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in names and len(names) > 1:
+        raise ValueError('must be names of models, or "*" alone')
+    return names
+
+
 def _scalar(value: object) -> object:
     if value is not None and not isinstance(value, bool | int | float | str):
         raise ValueError("must be a number, a text, true or false")
@@ -164,13 +182,24 @@ Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Host = Annotated[str, AfterValidator(_host)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 LocalPath = Annotated[str, AfterValidator(_local_path)]
+LocalPaths = Annotated[
+    tuple[LocalPath, ...], BeforeValidator(_list_to_tuple), AfterValidator(_distinct)
+]
+ModelNames = Annotated[
+    tuple[ModelName, ...],
+    BeforeValidator(_list_to_tuple),
+    AfterValidator(_distinct),
+    AfterValidator(_names_or_all),
+]
+FileStem = Annotated[str, AfterValidator(_file_stem)]
+ControlMode = Annotated[Literal["none", "poll", "explicit"], BeforeValidator(_lower)]
 
 BatchSize = Annotated[
     int, Field(ge=1), WrapValidator(_auto_batch_size), PlainSerializer(_auto_or_number)
 ]
 BatchingMode = Annotated[Literal["auto", "on", "off"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
+LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_log_format)]
 RequestLogFormat = Annotated[Literal["jsonl", "tfrecord"], BeforeValidator(_lower)]
 VersionSwap = Annotated[
     Literal["availability_preserving", "resource_preserving"], BeforeValidator(_lower)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,11 +24,20 @@ class ConfigFiles:
         self.digests[path] = digest(path)
         return path.is_file()
 
-    def read(self, name: str, what: str = "") -> str:
-        """The text of the file ``name``, which errors call ``what name``. Raises ConfigError."""
+    def folders(self, name: str) -> list[str]:
+        """Names of the folders in the folder ``name``, sorted. Raises OSError."""
         path = self.cwd / name
         self.digests[path] = b""
-        content = read_text(path, f"the {what} {name}" if what else name)
+        names = _folders(path)
+        self.digests[path] = _digest("/".join(names).encode(errors="surrogateescape"))
+        return names
+
+    def read(self, name: str, what: str = "", *, label: str = "") -> str:
+        """The text of the file ``name``, which errors call ``label``, if not ``what name``. Raises
+        ConfigError."""
+        path = self.cwd / name
+        self.digests[path] = b""
+        content = read_text(path, label or (f"the {what} {name}" if what else name))
         self.digests[path] = _digest(content.encode())
         return content
 
@@ -43,14 +53,21 @@ def read_text(path: Path, label: str) -> str:
 
 
 def digest(path: Path) -> bytes:
-    """Of the file's bytes; empty when it cannot be read.
+    """Of the file's bytes, or of the names of a folder's folders; empty when it cannot be read.
 
     Not its times: two writes within one tick of the file system's clock look the same.
     """
     try:
+        if path.is_dir():
+            return _digest("/".join(_folders(path)).encode(errors="surrogateescape"))
         return _digest(path.read_bytes())
     except OSError:
         return b""
+
+
+def _folders(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir())
 
 
 def _digest(content: bytes) -> bytes:

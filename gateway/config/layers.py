@@ -16,8 +16,8 @@ class Rank(IntEnum):
     CONTAINER = 1
     """MODEL_NAME and MODEL_BASE_PATH, the contract of TF Serving's container image."""
     TENSORFLOW_SERVING = 2
-    """What follows from TF Serving's switches and files, like enable_batching and
-    batching_parameters_file, wherever those are given."""
+    """What follows from switches and files of TF Serving and Triton, like enable_batching,
+    batching_parameters_file and config.pbtxt, wherever those are given."""
     FILE = 3
     ENVIRONMENT = 4
     FLAG = 5

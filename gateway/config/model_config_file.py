@@ -48,7 +48,12 @@ def parse_model_config(text: str, label: str) -> dict[str, dict[str, object]]:
     """
     from tensorflow_serving.config import model_server_config_pb2
 
-    file = parse(text, model_server_config_pb2.ModelServerConfig(), label)
+    return config_models(parse(text, model_server_config_pb2.ModelServerConfig(), label))
+
+
+def config_models(file: ProtoFile) -> dict[str, dict[str, object]]:
+    """As ``parse_model_config``, of a message that was read already."""
+    label = file.label
     if file.message.WhichOneof("config") == "custom_model_config":
         raise file.error(("custom_model_config",), "custom_model_config is not supported")
     if not file.message.HasField("model_config_list"):
@@ -75,7 +80,8 @@ def _problems(entry: Any, earlier: Mapping[str, object]) -> Iterator[_Problem]:
         path = quoted(entry.base_path)
         yield ("base_path",), f"{model} needs an absolute base_path, not {path}"
     yield from _platform_problems(entry, model)
-    yield from _policy_problems(entry.model_version_policy, model)
+    for place, problem in policy_problems(entry.model_version_policy):
+        yield ("model_version_policy", *place), f"{model}: {problem}"
     yield from _logging_problems(entry, model)
 
 
@@ -100,9 +106,10 @@ def _platform_problems(entry: Any, model: str) -> Iterator[_Problem]:
         yield field, f'{model} has the platform {quoted(platform)}; only "{PLATFORM}" is supported'
 
 
-def _policy_problems(policy: Any, model: str) -> Iterator[_Problem]:
+def policy_problems(policy: Any) -> Iterator[tuple[Path, str]]:
+    """What is wrong with a version policy of TF Serving's form, which is Triton's too."""
     if policy.HasField("specific") and not policy.specific.versions:
-        yield ("model_version_policy", "specific"), f"{model}: specific names no versions"
+        yield ("specific",), "specific names no versions"
 
 
 def _logging_problems(entry: Any, model: str) -> Iterator[_Problem]:
@@ -132,7 +139,7 @@ def _validated(file: ProtoFile, place: Path, entry: Any) -> dict[str, object]:
 
 def _settings(entry: Any) -> dict[str, object]:
     settings: dict[str, object] = {"base_path": entry.base_path}
-    policy = _policy(entry.model_version_policy)
+    policy = policy_text(entry.model_version_policy)
     if policy:
         settings["model_version_policy"] = policy
     if entry.version_labels:
@@ -142,8 +149,8 @@ def _settings(entry: Any) -> dict[str, object]:
     return settings
 
 
-def _policy(policy: Any) -> str:
-    """In the spelling of the setting model_version_policy; empty when nothing is chosen."""
+def policy_text(policy: Any) -> str:
+    """A version policy as the setting model_version_policy has it; empty when nothing is chosen."""
     choice = policy.WhichOneof("policy_choice")
     if choice == "latest":
         count = policy.latest.num_versions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from gateway.config.fields import (
     Alias,
@@ -20,6 +20,8 @@ from gateway.config.fields import (
     Tolerance,
 )
 from gateway.config.inherited import Frozen, InheritedSettings, Overrides
+from gateway.config.queue_settings import QueueSettings
+from gateway.config.triton.model import TritonModel
 from gateway.config.version_fields import Label, LabelTarget, Version, VersionPolicyText
 
 
@@ -49,7 +51,11 @@ class ShadowSettings(Frozen):
     )
 
 
-class ModelSettings(Overrides):
+NOT_TO_BE_SET = frozenset({"triton"})
+"""Fields of ModelSettings that no source of settings can name."""
+
+
+class ModelSettings(Overrides, QueueSettings):
     """One model."""
 
     base_path: LocalPath = Field(default="", description="Folder of the numbered version folders.")
@@ -90,9 +96,12 @@ class ModelSettings(Overrides):
         description="Output axes to cut back to the row's own length, by output alias and axis: "
         'the padded "INPUT:AXIS" whose length it has.',
     )
+    triton: InstanceOf[TritonModel] | None = Field(
+        default=None, exclude=True, description="What its folder in the model repository says."
+    )
 
 
-class ResolvedModel(InheritedSettings):
+class ResolvedModel(InheritedSettings, QueueSettings):
     """What is in force for one model."""
 
     name: str
@@ -109,3 +118,5 @@ class ResolvedModel(InheritedSettings):
     length_patience_ms: float
     padding: dict[str, PadSettings]
     trim: dict[str, dict[int, str]]
+    triton: InstanceOf[TritonModel] | None = Field(default=None, exclude=True)
+    """None for a model that is not from a Triton model repository."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -12,11 +13,18 @@ from gateway.config.load import TOML_FLAG
 from gateway.config.sections import SECTIONS
 from gateway.config.settings import Settings
 from gateway.config.tensorflow_serving import UNUSED_FLAGS
+from gateway.config.triton.flags import OTHER_NAMES, REFUSED, UNUSED, OtherName
 from gateway.config.wording import quoted
 
 _METAVARS: dict[object, str] = {int: "INTEGER", float: "NUMBER", bool: "[true|false]"}
 
-_WITHOUT_EFFECT = ("TensorFlow Serving's flags without effect here", tuple(UNUSED_FLAGS))
+_OTHERS = {
+    "Triton's names of these": tuple(OTHER_NAMES),
+    "TensorFlow Serving's flags without effect here": tuple(UNUSED_FLAGS),
+    "Triton's flags without effect here": tuple(UNUSED),
+}
+_REPEATED = frozenset(["model_repository", "model_store", "load_model"])
+"""Flags of Triton's that are given once for each item, which may hold a comma."""
 
 
 class SettingsCommand(click.Command):
@@ -28,7 +36,7 @@ class SettingsCommand(click.Command):
             for parameter in self.get_params(ctx)
             if (record := parameter.get_help_record(ctx)) is not None
         }
-        for heading, names in (*SECTIONS.items(), _WITHOUT_EFFECT):
+        for heading, names in (SECTIONS | _OTHERS).items():
             rows = [records.pop(name) for name in names if name in records]
             if rows:
                 with formatter.section(heading):
@@ -40,15 +48,19 @@ class SettingsCommand(click.Command):
 def settings_options(
     leave_out: Collection[str] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that adds a flag for each setting, TF Serving's without effect, and ``--config``.
+    """A decorator that adds a flag for each setting, other servers' flags, and ``--config``.
 
-    The values stay text, ``None`` when not given: ``load`` decodes them as it does the
-    environment's.
+    The values stay text, ``None`` when not given, and tuples of texts for flags that may be
+    repeated: ``given_flags`` brings them into the form that ``load`` decodes.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for name, flag in UNUSED_FLAGS.items():
-            function = _option(name, flag.kind, f"No effect: {flag.why}.")(function)
+        for name, flag in {**REFUSED, **UNUSED, **UNUSED_FLAGS}.items():
+            hidden = name in REFUSED
+            function = _option(name, flag.kind, f"No effect: {flag.why}.", hidden=hidden)(function)
+        for name, other in OTHER_NAMES.items():
+            kind = bool if other.only else Settings.model_fields[other.setting].annotation
+            function = _option(name, kind, _other_name(other))(function)
         for name in reversed([name for section in SECTIONS.values() for name in section]):
             if name not in leave_out:
                 function = _setting_option(name)(function)
@@ -64,13 +76,25 @@ _toml_option = click.option(
 )
 
 
+def given_flags(flags: Mapping[str, str | tuple[str, ...] | None]) -> dict[str, str]:
+    """The flags that were given, as texts; those that may be repeated as JSON lists."""
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    return {n: v if isinstance(v, str) else json.dumps(v) for n, v in given.items()}
+
+
 def _setting_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     field = Settings.model_fields[name]
     return _option(name, field.annotation, f"{field.description}{_default(field.get_default())}")
 
 
+def _other_name(other: OtherName) -> str:
+    if not other.only:
+        return f"As --{other.setting}."
+    return f"{other.only} is --{other.setting}={other.value}."
+
+
 def _option(
-    name: str, annotation: Any, description: str
+    name: str, annotation: Any, description: str, *, hidden: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     # A bare --server_timing means true. Other flags must not have these two arguments: with them
     # click takes the next argument for a flag when it starts with "-", as negative numbers do.
@@ -79,6 +103,8 @@ def _option(
         f"--{name}",
         metavar=_metavar(annotation),
         help=description,
+        hidden=hidden,
+        multiple=name in _REPEATED,
         **(switch if annotation is bool else {}),
     )
 

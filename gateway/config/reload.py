@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.config.checks import refuse_contradictions
 from gateway.config.files import ConfigFiles, digest
 from gateway.config.load import Loaded, load
 from gateway.config.settings import ServerSettings, Settings
+from gateway.config.triton.choice import Choice
+from gateway.config.triton.folders import find_models
+from gateway.config.triton.repository import RepositoryModel
 
 _ONLY_LEAD_TO_OTHERS = frozenset(
     [
@@ -18,10 +21,15 @@ _ONLY_LEAD_TO_OTHERS = frozenset(
         "monitoring_config_file",
         "platform_config_file",
         "tensorflow_session_parallelism",
-        "ssl_config_file",
+        "strict_model_config",
+        "model_config_name",
+        "repository_poll_secs",
     ]
 )
 """Settings of the server that nothing reads but ``load``."""
+
+ModelChange = Callable[[Mapping[str, RepositoryModel]], Choice]
+"""From the models in force to the choice of what is to be."""
 
 _SERVER_ONLY = tuple(
     name for name in ServerSettings.model_fields if name not in _ONLY_LEAD_TO_OTHERS
@@ -37,18 +45,46 @@ class ConfigSource:
     def __init__(self, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> None:
         self._flags, self._environ, self._cwd = dict(flags), dict(environ), cwd
         self._digests: dict[Path, bytes] = {}
+        self._in_force: Loaded | None = None
+        self.repository_names: frozenset[str] = frozenset()
+        """Models of the Triton model repository, as the last look found them."""
 
-    def load(self) -> Loaded:
-        """As ``gateway.config.load``, from what the files say now. Raises ConfigError."""
+    def load(self, change: ModelChange | None = None) -> Loaded:
+        """As ``gateway.config.load``, from what the files say now. Raises ConfigError.
+
+        In explicit model control the models of the repository are those in force, as they were
+        read then, but for ``change``; ``keep`` tells what is in force, after the first load.
+        """
         files = ConfigFiles(self._cwd)
+        choice = self._choice(change)
         try:
-            loaded = load(self._flags, self._environ, self._cwd, files=files)
+            loaded = load(self._flags, self._environ, self._cwd, files=files, choice=choice)
         except Exception:
             # It may have stopped before some files that it read the last time.
             self._digests = {path: digest(path) for path in self._digests} | files.digests
             raise
         self._digests = files.digests
+        self.repository_names = loaded.repository_names
+        if self._in_force is None:
+            self._in_force = loaded
         return loaded
+
+    def look(self) -> None:
+        """Look which models the repository has. Blocks; raises ConfigError."""
+        if self._in_force is not None:
+            repositories = self._in_force.settings.model_repository
+            found = find_models(repositories, ConfigFiles(self._cwd))
+            self.repository_names = frozenset(found.models)
+
+    def keep(self, loaded: Loaded) -> None:
+        """``loaded`` is in force."""
+        self._in_force = loaded
+
+    def _choice(self, change: ModelChange | None) -> Choice | None:
+        if self._in_force is None:
+            return None
+        models = self._in_force.repository
+        return Choice(models) if change is None else change(models)
 
     def changed(self) -> bool:
         """Whether a file is not as the last ``load`` found it, whether that succeeded or not.

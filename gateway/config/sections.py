@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.config.grpc_settings import GrpcSettings
 from gateway.config.inherited import BatchSettings, RequestLogSettings, VersionSettings
 from gateway.config.server_settings import (
     BatchingFileSettings,
@@ -9,12 +10,19 @@ from gateway.config.server_settings import (
     LifecycleSettings,
     MetricsSettings,
     NetworkSettings,
+    RepositorySettings,
     TensorFlowSettings,
 )
 
 SECTIONS = {
     "Models": ("model_name", "model_base_path", "model_config_file"),
+    "Triton's model repository": (
+        "model_repository",
+        "load_model",
+        *RepositorySettings.model_fields,
+    ),
     "Server": tuple(NetworkSettings.model_fields),
+    "gRPC": tuple(GrpcSettings.model_fields),
     "Batching (per model as well)": tuple(BatchSettings.model_fields),
     "Batching as TF Serving is told": tuple(BatchingFileSettings.model_fields),
     "Versions (per model as well)": tuple(VersionSettings.model_fields),

@@ -14,12 +14,22 @@ from gateway.config.wording import Key, dotted, quoted
 _FILE: Key = ("model_config_file",)
 _BASE_PATH: Key = ("model_base_path",)
 _NAME: Key = ("model_name",)
+_REPOSITORY: Key = ("model_repository",)
+_CONTROL = (
+    "load_model",
+    "model_config_name",
+    "model_control_mode",
+    "repository_poll_secs",
+    "strict_model_config",
+)
+"""Settings that mean nothing without a model repository."""
+_EXPLICIT = "model_control_mode=explicit"
 
 
 def names_models(layer: Layer) -> bool:
     """Whether ``layer`` says where models are; ``[models.NAME]`` may just tune one."""
     return any(
-        found.value and (key in (_FILE, _BASE_PATH) or key[2:] == ("base_path",))
+        found.value and (key in (_FILE, _BASE_PATH, _REPOSITORY) or key[2:] == ("base_path",))
         for key, found in layer.items()
     )
 
@@ -38,7 +48,7 @@ def served_models(found: Layer, settings: Settings, files: ConfigFiles) -> dict[
 
 
 def unused_settings(found: Layer, settings: Settings) -> Iterator[str]:
-    """Notes on model_name and model_base_path where they have no effect."""
+    """Notes on settings that say what to serve where they have no effect."""
     if settings.model_config_file and settings.model_base_path:
         yield (
             f"model_base_path ({found[_BASE_PATH].origin}) is not used, because "
@@ -46,6 +56,12 @@ def unused_settings(found: Layer, settings: Settings) -> Iterator[str]:
         )
     if _NAME in found and not settings.model_base_path:
         yield f"model_name ({found[_NAME].origin}) has no effect without model_base_path"
+    explicit = settings.model_control_mode == "explicit"
+    if settings.load_model and settings.model_repository and not explicit:
+        yield f"load_model ({found['load_model',].origin}) has no effect without {_EXPLICIT}"
+    for setting in () if settings.model_repository else _CONTROL:
+        if (setting,) in found:
+            yield f"{setting} ({found[setting,].origin}) has no effect without model_repository"
 
 
 def _models_of_file(found: Layer, file: str, files: ConfigFiles) -> dict[Key, Found]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.config.explain import demand
@@ -30,8 +32,9 @@ def monitoring_path(text: str, label: str) -> str:
         raise file.error(("prometheus_config", "path"), problem) from None
 
 
-def check_ssl_config(text: str, label: str) -> None:
-    """Raises ConfigError for an SSLConfig that no gRPC server could use."""
+def read_ssl_config(text: str, label: str) -> Any:
+    """An SSLConfig that a gRPC server can use, as far as can be told without reading the
+    certificates. Raises ConfigError."""
     from gateway.protos.config_files import POOL, SSLConfig
 
     file = parse(text, SSLConfig(), label, POOL, secret=True)
@@ -42,3 +45,6 @@ def check_ssl_config(text: str, label: str) -> None:
         # The value may be a key: it is not quoted.
         if getattr(file.message, name) and _PEM not in getattr(file.message, name):
             raise file.error((name,), f"{name} must be PEM text, inline, not a file's name")
+    if file.message.client_verify and not file.message.custom_ca:
+        raise file.error(("client_verify",), "client_verify needs custom_ca")
+    return file.message

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from gateway.config.fields import (
+    ControlMode,
     Count,
     Devices,
+    FileStem,
     Fraction,
     Host,
     LogFormat,
@@ -17,9 +19,11 @@ from gateway.config.fields import (
     PauseSeconds,
     PollSeconds,
     Port,
+    PositiveSeconds,
     Seconds,
     Tags,
 )
+from gateway.config.grpc_settings import GrpcSettings
 from gateway.config.inherited import Frozen
 
 
@@ -34,14 +38,12 @@ class NetworkSettings(Frozen):
     rest_api_port: Port = Field(
         default=8501, description="Port of the REST API; 0 lets the system choose one."
     )
-    port: Port = Field(
-        default=0, description="Port of the gRPC API, which is not served yet; 0 is off."
-    )
     rest_api_timeout_in_ms: Count = Field(
         default=30_000, description="Deadline of a request, in ms; then it fails with 504."
     )
     max_body_bytes: Count = Field(
-        64 * 1024 * 1024, description="Largest request body, in bytes; larger ones get 413."
+        64 * 1024 * 1024,
+        description="Largest request body or gRPC message, in bytes; larger ones get 413.",
     )
     drain_timeout_s: Seconds = Field(
         default=25.0, description="Longest wait for running requests at shutdown, in seconds."
@@ -63,9 +65,6 @@ class NetworkSettings(Frozen):
     ssl_client_ca_file: str = Field(
         default="",
         description="Authorities, PEM: clients must show a certificate that one of them signed.",
-    )
-    ssl_config_file: str = Field(
-        default="", description="TF Serving's SSLConfig text file, for gRPC only."
     )
 
 
@@ -118,6 +117,35 @@ class LifecycleSettings(Frozen):
     enable_signature_method_name_check: bool = Field(
         default=False,
         description="Refuse a signature whose method name is not that of the API called.",
+    )
+
+
+class RepositorySettings(Frozen):
+    """How the models of a Triton model repository are served; Triton's flags of the same names."""
+
+    model_control_mode: ControlMode = Field(
+        default="none",
+        description="Which models of the repository are served: none (those that are there at the "
+        "start), poll (those that are there) or explicit (those that are loaded by name).",
+    )
+    repository_poll_secs: PositiveSeconds = Field(
+        default=15.0, description="Pause between looks at the repository in mode poll, in seconds."
+    )
+    strict_model_config: bool = Field(
+        default=False,
+        description="Refuse a model whose config.pbtxt leaves open what the SavedModel could tell.",
+    )
+    model_config_name: FileStem = Field(
+        default="", description="Read configs/NAME.pbtxt where a model has it, not config.pbtxt."
+    )
+    exit_on_error: bool = Field(
+        default=False, description="Exit when a model of the start cannot be loaded."
+    )
+    strict_readiness: bool = Field(
+        default=True, description="Ready when all models serve; else when all have been tried."
+    )
+    allow_client_shm: bool = Field(
+        default=False, description="Let clients pass tensors in shared memory of this host."
     )
 
 
@@ -190,8 +218,10 @@ class HostSettings(Frozen):
 
 class ServerSettings(
     NetworkSettings,
+    GrpcSettings,
     MetricsSettings,
     LifecycleSettings,
+    RepositorySettings,
     TensorFlowSettings,
     BatchingFileSettings,
     HostSettings,

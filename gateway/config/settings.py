@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from gateway.config.fields import LocalPath, ModelName
+from gateway.config.fields import LocalPath, LocalPaths, ModelName, ModelNames
 from gateway.config.inherited import (
     BatchSettings,
     InheritedSettings,
@@ -43,6 +43,13 @@ class Settings(InheritedSettings, ServerSettings):
     )
     model_config_file: str = Field(
         default="", description="TF Serving's ModelServerConfig text file, for several models."
+    )
+    model_repository: LocalPaths = Field(
+        default=(), description="Triton's model repositories: folders of model folders."
+    )
+    load_model: ModelNames = Field(
+        default=(),
+        description="Models of the repository to load at the start in mode explicit; * is all.",
     )
     models: dict[ModelName, ModelSettings] = Field(
         default={}, description="Models and what differs for them, by name."

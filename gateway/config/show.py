@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from gateway.config.inherited import Overrides
 from gateway.config.load import Loaded
+from gateway.config.model_settings import NOT_TO_BE_SET
 from gateway.config.sections import SECTIONS
 from gateway.config.settings import ModelSettings
 from gateway.config.wording import Key, dotted
@@ -62,7 +63,8 @@ def _server_order() -> Iterator[str]:
 
 def _model_order() -> Iterator[str]:
     """The settings that only a model has, then those that it may inherit."""
-    yield from (name for name in ModelSettings.model_fields if name not in Overrides.model_fields)
+    inherited = Overrides.model_fields.keys()
+    yield from (n for n in ModelSettings.model_fields if n not in inherited | NOT_TO_BE_SET)
     yield from Overrides.model_fields
 
 

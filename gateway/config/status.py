@@ -17,3 +17,9 @@ class ConfigStatus:
     error: str = ""
     """Why the newest configuration was refused; empty when it is in force."""
     refused: int = 0
+
+    def taken(self) -> None:
+        """The newest configuration is in force."""
+        self.generation += 1
+        self.taken_at = time.time()
+        self.error = ""

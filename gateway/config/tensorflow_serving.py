@@ -13,7 +13,6 @@ from gateway.config.wording import quoted
 
 Kind = type[bool] | type[int] | type[str]
 
-_NO_GRPC = "gRPC is not served by this version"
 _NO_TFLITE = "models are served from their SavedModel"
 
 
@@ -26,13 +25,11 @@ class UnusedFlag:
 
 
 UNUSED_FLAGS: Mapping[str, UnusedFlag] = {
-    "grpc_socket_path": UnusedFlag(str, _NO_GRPC),
-    "grpc_channel_arguments": UnusedFlag(str, _NO_GRPC),
-    "grpc_max_threads": UnusedFlag(int, _NO_GRPC),
-    "enable_grpc_healthcheck_service": UnusedFlag(bool, _NO_GRPC),
-    "enable_serialization_as_tensor_content": UnusedFlag(bool, _NO_GRPC),
-    "use_alts_credentials": UnusedFlag(bool, _NO_GRPC),
-    "enable_profiler": UnusedFlag(bool, f"the profiler is a gRPC service; {_NO_GRPC}"),
+    "grpc_max_threads": UnusedFlag(
+        int, "one event loop takes all calls; max_queue_rows bounds those that wait"
+    ),
+    "use_alts_credentials": UnusedFlag(bool, "ALTS is not supported"),
+    "enable_profiler": UnusedFlag(bool, "TensorFlow's profiler is not served"),
     "rest_api_num_threads": UnusedFlag(
         int, "one event loop takes all connections, and each device has a thread (see devices)"
     ),
@@ -56,6 +53,12 @@ _EXPECTED: Mapping[Kind, Literal["true or false", "a whole number", "a text"]] =
 }
 
 
+def check_value(name: str, text: str, kind: Kind) -> None:
+    """Raises ConfigError for a flag's value that is not of its kind."""
+    if not isinstance(decode_scalar(text, kind), kind):
+        raise ConfigError(f"flag --{name} must be {_EXPECTED[kind]}, not {quoted(text)}")
+
+
 def check_unused_flags(flags: Mapping[str, str]) -> Iterator[str]:
     """A note for each of ``flags`` that has no effect here.
 
@@ -63,7 +66,5 @@ def check_unused_flags(flags: Mapping[str, str]) -> Iterator[str]:
     """
     for name, text in flags.items():
         if name in UNUSED_FLAGS:
-            kind = UNUSED_FLAGS[name].kind
-            if not isinstance(decode_scalar(text, kind), kind):
-                raise ConfigError(f"flag --{name} must be {_EXPECTED[kind]}, not {quoted(text)}")
+            check_value(name, text, UNUSED_FLAGS[name].kind)
             yield f"flag --{name} has no effect: {UNUSED_FLAGS[name].why}"

@@ -12,6 +12,7 @@ Key = tuple[str, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTE_LIMIT = 80
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s\"']+/)*")
 
 
 def dotted(key: Key) -> str:
@@ -23,6 +24,12 @@ def quoted(value: object) -> str:
     """``value`` as TOML would write it, cut after 80 characters."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _QUOTE_LIMIT else f"{text[:_QUOTE_LIMIT]}..."
+
+
+def without_folders(text: str) -> str:
+    """``text`` with the file's name alone in the place of each absolute path: clients may know how
+    a file is called, not where it lies."""
+    return _FOLDERS.sub("", text)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -55,8 +55,8 @@ class Listener:
         """Listen; the port that was bound. Raises PortBusyError or OSError."""
         loop = asyncio.get_running_loop()
         port = self._port
-        for family, address in await _addresses(self._host):
-            bound = _bind(family, address, port)
+        for family, address in await find_addresses(self._host):
+            bound = bind(family, address, port)
             port = bound.getsockname()[1]
             self._listening.append(
                 await loop.create_server(self._server, sock=bound, ssl=self._tls, backlog=BACKLOG)
@@ -89,7 +89,8 @@ class Listener:
         await self._server.shutdown(max(seconds, ABANDON_SECONDS))
 
 
-async def _addresses(host: str) -> list[tuple[int, str]]:
+async def find_addresses(host: str) -> list[tuple[int, str]]:
+    """Family and address of all that ``host`` means for a server. Raises OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
         host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -97,7 +98,8 @@ async def _addresses(host: str) -> list[tuple[int, str]]:
     return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
 
 
-def _bind(family: int, address: str, port: int) -> socket.socket:
+def bind(family: int, address: str, port: int) -> socket.socket:
+    """A socket that does not listen yet. Raises PortBusyError or OSError."""
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

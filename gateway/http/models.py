@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from gateway.config.wording import without_folders
 from gateway.http.paths import ModelPath
 from gateway.models.registry import ModelEntry, Registry
 from gateway.models.versions import VersionRecord
-
-_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s\"']+/)*")
-"""Of absolute paths: clients may know a file's name, not where it lies."""
 
 
 def list_answer(registry: Registry, _path: ModelPath) -> dict[str, Any]:
     """All configured models. Not in TF Serving's API.
 
     Versions are as in the status answer; ``labels`` holds, for each label in force, the weights of
-    its versions; ``configuration`` tells whether the newest one is in force, and if not, why.
+    its versions; ``error``, if there, why no version was found; ``configuration`` tells whether the
+    newest one is in force, and if not, why.
     """
     status = registry.configuration
     return {
         "models": [_model(name, entry) for name, entry in registry.models.items()],
         "configuration": {
             "generation": status.generation,
-            "error": _FOLDERS.sub("", status.error),
+            "error": without_folders(status.error),
         },
     }
 
@@ -63,6 +61,7 @@ def _model(name: str, entry: ModelEntry) -> dict[str, Any]:
         "ready": entry.ready,
         "versions": [_status(record) for record in newest_first],
         "labels": labels,
+        **({"error": entry.error.message} if entry.error is not None else {}),
     }
 
 

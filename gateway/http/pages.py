@@ -48,9 +48,9 @@ def make_pages(
 
 
 def readiness(registry: Registry, *, draining: bool) -> web.Response:
-    """200 once every configured model is loaded and warm and until the server stops, else 503
-    with what is missing."""
-    waiting = {name: _problem(entry) for name, entry in registry.models.items() if not entry.ready}
+    """200 once every configured model is loaded and warm (or tried, without strict_readiness) and
+    until the server stops, else 503 with what is missing."""
+    waiting = {name: _problem(entry) for name, entry in registry.waiting().items()}
     ready = not waiting and not draining
     answer: dict[str, Any] = {"status": "ready" if ready else "not ready"}
     if draining:

@@ -14,6 +14,7 @@ from gateway.errors import Code, ServingError, not_found
 from gateway.http.cors import allow_any_origin, preflight
 from gateway.http.inference import InferenceHandler
 from gateway.http.models import list_answer, metadata_answer, status_answer
+from gateway.http.oip import OipDoor, is_oip_path
 from gateway.http.paths import PREFIX, ModelPath, parse_model_path
 from gateway.http.responses import error_response, json_response
 from gateway.metrics import Metrics
@@ -46,15 +47,17 @@ class Router:
         inference: InferenceHandler,
         pages: Mapping[str, Page],
         *,
+        oip: OipDoor | None = None,
         cors: bool = False,
     ) -> None:
-        """``cors``: let web pages of any site use the API."""
+        """``oip`` answers what is under /v2. ``cors``: let web pages of any site use the APIs."""
         self._registry = registry
         self._metrics = metrics
         self._tf_metrics = tf_metrics
         self._answered = AnsweredRequests(metrics, tf_metrics)
         self._inference = inference
         self._pages = pages
+        self._oip = oip
         self._cors = cors
         self.draining = False
         """Answers ask clients to close their connection."""
@@ -67,7 +70,7 @@ class Router:
             response = await self._answer(request)
         finally:
             self.in_flight -= 1
-        if request.path.lower().startswith(PREFIX):
+        if request.path.lower().startswith(PREFIX) or is_oip_path(request.path):
             self.add_common_headers(response)
         if self.draining:
             response.force_close()
@@ -80,9 +83,18 @@ class Router:
                 raw_path = request.rel_url.raw_path_qs
             if raw_path.lower().startswith(PREFIX) and raw_path not in self._pages:
                 return await self._serving(request, raw_path)
+            if self._oip is not None and is_oip_path(raw_path) and raw_path not in self._pages:
+                return await self._open_inference(self._oip, request, raw_path)
             return await self._page(request)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             return refusal(error, request.method)
+
+    async def _open_inference(
+        self, door: OipDoor, request: web.BaseRequest, raw_path: str
+    ) -> web.Response:
+        if request.method == "OPTIONS":
+            return preflight(request)
+        return await door(request, raw_path)
 
     async def _serving(self, request: web.BaseRequest, raw_path: str) -> web.Response:
         if request.method == "OPTIONS":
@@ -106,7 +118,7 @@ class Router:
             self.count(path, failure, time.monotonic() - started)
 
     def add_common_headers(self, response: web.Response) -> None:
-        """Add what every answer under /v1 has."""
+        """Add what every answer of an API has."""
         if self._cors:
             allow_any_origin(response)
 

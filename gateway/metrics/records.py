@@ -73,19 +73,20 @@ class BatchMetrics:
 
 
 class RequestMetrics:
-    """Requests of one model and API by HTTP status, and how long they took."""
+    """Requests of one model and API by how they ended, and how long they took."""
 
     def __init__(self, model: str, api: str) -> None:
         self.model = model
         self.api = api
         self.seconds = Histogram(SECONDS)
-        self.by_status: dict[int, int] = {}
+        self.by_status: dict[int | str, int] = {}
+        """Keys are HTTP statuses, or canonical codes' names where the protocol is gRPC."""
 
     def answered(self, seconds: Sequence[float]) -> None:
         """``record`` of many with status 200."""
         self.seconds.observe_all(seconds)
         self.by_status[200] = self.by_status.get(200, 0) + len(seconds)
 
-    def record(self, status: int, seconds: float) -> None:
+    def record(self, status: int | str, seconds: float) -> None:
         self.seconds.observe(seconds)
         self.by_status[status] = self.by_status.get(status, 0) + 1

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from batching import Batcher, DevicePool, Observer
+from batching import Batcher, DevicePool, Event, Observer
 from batching.observe import ignore
 from gateway.metrics.families import (
     batch_families,
@@ -36,12 +36,14 @@ class Metrics(Collector):
         *,
         version_states: Callable[[], Iterable[VersionState]] = _no_versions,
         batch_observer: Observer = ignore,
+        observer_of: Callable[[ServableLabels], Observer] | None = None,
     ) -> None:
         """``version_states`` is called by ``render``, on its thread. ``batch_observer`` gets the
-        records of every batcher too."""
+        records of every batcher too, and what ``observer_of`` makes those of one."""
         self._pool = pool
         self._version_states = version_states
         self._batch_observer = batch_observer
+        self._observer_of = observer_of
         self._requests: dict[tuple[str, str], RequestMetrics] = {}
         self._batchers: tuple[BatchMetrics, ...] = ()
         """Replaced as a whole: a scrape goes on with the one it began with."""
@@ -65,10 +67,22 @@ class Metrics(Collector):
     def add_batcher(self, labels: ServableLabels) -> BatchMetrics:
         """The observer for a new batcher. One with the same labels before it gives way: a version
         that was loaded again starts from zero."""
-        metrics = BatchMetrics(labels, self._batch_observer)
+        metrics = BatchMetrics(labels, self._observer(labels))
         others = (m for m in self._batchers if m.labels != labels)
         self._batchers = (*others, metrics)
         return metrics
+
+    def _observer(self, labels: ServableLabels) -> Observer:
+        everyones = self._batch_observer
+        if self._observer_of is None:
+            return everyones
+        own = self._observer_of(labels)
+
+        def both(event: Event, /) -> None:
+            everyones(event)
+            own(event)
+
+        return both
 
     def remove_batcher(self, batcher: Batcher) -> None:
         """Forget the batcher of a version that was unloaded."""

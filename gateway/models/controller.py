@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.config.settings import ResolvedModel
 from gateway.errors import Code, ServingError
+from gateway.models.declared import unusable
 from gateway.models.environment import LoadingEnvironment
 from gateway.models.looking import look
 from gateway.models.planner import Phase, SwapRules, make_plan, wanted_versions
@@ -48,8 +49,14 @@ class ModelController:
         self._next_look = 0.0
         self._acted_at = 0.0
         self._watching = False
+        self._looked = False
+        """Whether the folders were looked at under the present settings."""
+        self._wanted: frozenset[int] = frozenset()
         self.removed = False
         """``remove`` was called."""
+        self._unusable: ServingError | None = None
+        """What speaks against the newest settings; those before stay in force, if there are any."""
+        self._find_unusable(entry.settings)
         self._apply_labels()
 
     @property
@@ -61,6 +68,18 @@ class ModelController:
         """Whether a version is being loaded, or waits until its folder is complete."""
         states = [r.state for r in self.entry.versions.values()]
         return State.LOADING in states or State.START in states
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be done at once for what the settings ask."""
+        busy = self._tasks or self._changed.is_set() or self._table.unsettled
+        return self.removed or (self._looked and not busy)
+
+    @property
+    def failures(self) -> list[tuple[int, ServingError]]:
+        """Wanted versions that do not serve, or not what their folders hold, and why."""
+        records = (self.entry.versions.get(version) for version in sorted(self._wanted))
+        return [(r.version, r.error) for r in records if r is not None and r.error is not None]
 
     async def bring_up(self) -> None:
         """Work until nothing more can be done at once: the wanted versions serve or have failed.
@@ -96,7 +115,11 @@ class ModelController:
                 continue
 
     def update(self, settings: ResolvedModel) -> None:
-        """New settings; what they change is done from the next round on."""
+        """New settings; what they change is done from the next round on. Settings with which the
+        model cannot be served change nothing but its status."""
+        self._find_unusable(settings)
+        if self._unusable is not None and unusable(self.entry.settings) is None:
+            return
         old = self.entry.settings
         self.entry.configure(settings)
         if needs_reload(old, settings):
@@ -105,8 +128,13 @@ class ModelController:
             self._on_disk = None
         self._apply_labels()
         self._trials.take_over()
+        self._looked = False
         self._next_look = 0.0
         self._changed.set()
+
+    def retry(self) -> None:
+        """Try what failed again in the next round, whenever it would be due."""
+        self._table.retry_now()
 
     async def remove(self) -> None:
         """Unload everything once its requests are answered. The model must not be found any
@@ -136,7 +164,11 @@ class ModelController:
 
     async def _look_and_act(self) -> None:
         self._next_look = time.monotonic() + self._environment.poll_seconds
+        self._looked = False
         settings = self.entry.settings
+        if unusable(settings) is not None:
+            self._next_look, self._looked = math.inf, True
+            return
         passed_over = 1 + sum(r.rejected for r in self.entry.versions.values())
         try:
             found = await self._environment.on_scan_thread(
@@ -149,6 +181,7 @@ class ModelController:
         except ServingError as error:
             # A base path that cannot be read says nothing about versions: what serves goes on.
             self._base_path_problem(error)
+            self._looked = settings is self.entry.settings
             return
         if settings.base_path == self.entry.settings.base_path:
             self._base_path_problem(_nothing_there() if not found.versions else None)
@@ -158,6 +191,7 @@ class ModelController:
                 settled_at = time.monotonic() + self._environment.settle_seconds
                 self._next_look = min(self._next_look, settled_at)
         self._act()
+        self._looked = settings is self.entry.settings
 
     def _base_path_problem(self, error: ServingError | None) -> None:
         if error is not None and (
@@ -167,7 +201,17 @@ class ModelController:
                 "no model versions found",
                 extra={"model": self.entry.settings.name, "reason": error.message},
             )
-        self.entry.error = error
+        self.entry.error = error or self._unusable
+
+    def _find_unusable(self, settings: ResolvedModel) -> None:
+        self._unusable = self.entry.error = unusable(settings)
+        if self._unusable is not None:
+            foreign = settings.triton is not None and settings.triton.foreign
+            logger.log(
+                logging.WARNING if foreign else logging.ERROR,
+                "model cannot be served",
+                extra={"model": settings.name, "reason": self._unusable.message},
+            )
 
     # Deciding.
 
@@ -183,7 +227,8 @@ class ModelController:
         held = self._trials.held() | self.entry.labels.versions()
         views = self._table.views(self._on_disk, held, self._acted_at)
         rules = self._rules()
-        self._table.announce(wanted_versions(views, rules))
+        self._wanted = wanted_versions(views, rules)
+        self._table.announce(self._wanted)
         plan = make_plan(views, rules)
         for version in plan.unload:
             self._start_unload(version)

@@ -18,6 +18,7 @@ from gateway.config.settings import ResolvedModel, Settings
 from gateway.errors import Code, ServingError
 from gateway.metrics import Metrics
 from gateway.models.backoff import RetryPolicy
+from gateway.models.instances import instance_devices
 from gateway.models.loader import LoadedVersion, LoadOptions, Replay, load_version, make_servable
 from gateway.models.servable import Servable
 
@@ -118,7 +119,8 @@ class LoadingEnvironment:
                 Code.INVALID_ARGUMENT,
                 f"devices {', '.join(unknown)} are not among {', '.join(present)}",
             )
-        return devices
+        groups = settings.triton.instances if settings.triton is not None else ()
+        return instance_devices(groups, devices, settings.name)
 
 
 def make_environment(

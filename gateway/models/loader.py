@@ -14,11 +14,14 @@ from gateway.backends.base import Backend, Model, RunFunction, Signature
 from gateway.config.batching_file import read_batching_parameters
 from gateway.config.errors import ConfigError
 from gateway.config.settings import ResolvedModel
+from gateway.config.triton.model import TritonModel
 from gateway.errors import Code, ServingError, invalid_argument
 from gateway.metrics import Metrics, ServableLabels
 from gateway.models.compiling import compile_signature, with_batch_sizes
+from gateway.models.declared import check_declared, saved_model_folder
 from gateway.models.golden import check_golden_answers
-from gateway.models.policies import batch_policy, check_padding, warmup_sizes
+from gateway.models.policies import batch_policy, check_padding, filled_inputs, warmup_sizes
+from gateway.models.samples import run_samples
 from gateway.models.servable import Servable, SignatureQueue
 from gateway.models.warmup import probe_batch_independence, warm_up
 from gateway.models.warmup_records import check_calls, read_warmup_calls, replay
@@ -37,6 +40,15 @@ class LoadOptions:
     warmup_iterations: int = 1
     batching_files: bool = False
     """A version is batched only as its ``batching_params.pbtxt`` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a version is."""
+
+    version: Path
+    contents: Path
+    """The SavedModel; in TF Serving's layout the version folder itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +88,12 @@ def load_version(
         settings = _with_batching_file(settings, path)
     if settings.xla:
         settings = with_batch_sizes(settings)
-    model = backend.load(path, devices, xla=settings.xla)
+    contents = saved_model_folder(path, settings.triton)
+    model = backend.load(contents, devices, xla=settings.xla)
     try:
-        return _prepared(model, path, settings, devices, options, on_replay)
+        if settings.triton is not None:
+            check_declared(settings.triton, model.signatures, filled_inputs(settings))
+        return _prepared(model, Folders(path, contents), settings, devices, options, on_replay)
     except BaseException:
         model.close()
         raise
@@ -97,7 +112,7 @@ def _with_batching_file(settings: ResolvedModel, path: Path) -> ResolvedModel:
 
 def _prepared(
     model: Model,
-    path: Path,
+    folders: Folders,
     settings: ResolvedModel,
     devices: Sequence[str],
     options: LoadOptions,
@@ -109,7 +124,9 @@ def _prepared(
         for name in model.signatures
     }
     if options.replay_warmup:
-        _replay_records(path, model, runners, options.warmup_iterations, on_replay)
+        _replay_records(folders.contents, model, runners, options.warmup_iterations, on_replay)
+    if settings.triton is not None and settings.triton.warmup:
+        _run_samples(settings.triton, model, runners)
     alone_because: dict[str, str] = {}
     for name, signature in model.signatures.items():
         places = _one_of_each_kind(runners[name])
@@ -118,7 +135,7 @@ def _prepared(
             _make_ready(settings, signature, places, alone_because[name])
     if settings.golden_answers:
         first = {name: next(iter(places.values())) for name, places in runners.items()}
-        check_golden_answers(path / settings.golden_answers, model.signatures, first)
+        check_golden_answers(folders.version / settings.golden_answers, model.signatures, first)
     return LoadedVersion(model, settings, runners, alone_because)
 
 
@@ -143,6 +160,14 @@ def _replay_records(
     finally:
         if records or status != Code.OK.name:
             on_replay(Replay(status, time.monotonic() - started, records))
+
+
+def _run_samples(
+    triton: TritonModel, model: Model, runners: Mapping[str, Mapping[str, RunFunction]]
+) -> None:
+    signature = model.signatures[triton.signature]
+    for run in _one_of_each_kind(runners[triton.signature]):
+        run_samples(triton, signature, run)
 
 
 def _each_kind(

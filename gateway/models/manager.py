@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from collections.abc import Iterable
 
 from gateway.config.settings import ResolvedModel, Settings
 from gateway.errors import Code, ServingError
@@ -16,6 +17,8 @@ from gateway.models.repository import find_versions
 from gateway.models.version_policy import parse_version_policy
 
 logger = logging.getLogger(__name__)
+
+SETTLE_POLL_SECONDS = 0.01
 
 
 class ModelManager:
@@ -70,6 +73,26 @@ class ModelManager:
                 self._controllers[name].update(model)
             else:
                 self._add(model)
+
+    def retry(self, name: str) -> None:
+        """Try what failed of a model again; of one that is not there nothing did."""
+        if name in self._controllers:
+            self._controllers[name].retry()
+
+    async def settle(self, names: Iterable[str]) -> dict[str, ServingError]:
+        """Wait until nothing more is to be done at once for these models, which are watched: what
+        they want serves or has failed. Why it does not serve, by model."""
+        problems: dict[str, ServingError] = {}
+        for name in names:
+            controller = self._controllers.get(name)
+            if controller is None:
+                continue
+            # A look, a load and an unload end in different places.
+            while not controller.settled:  # noqa: ASYNC110
+                await asyncio.sleep(SETTLE_POLL_SECONDS)
+            if (problem := _problem(controller)) is not None:
+                problems[name] = problem
+        return problems
 
     async def drain(self) -> None:
         """Wait until every request that was taken has its answer."""
@@ -133,6 +156,13 @@ class ModelManager:
                     "a label waits for its version",
                     extra={"model": name, "label": label, "version": version},
                 )
+
+
+def _problem(controller: ModelController) -> ServingError | None:
+    failures = controller.failures
+    if failures:
+        return failures[0][1]
+    return None if controller.entry.ready else controller.entry.problem()
 
 
 def _moved_labels(

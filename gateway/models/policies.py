@@ -67,7 +67,7 @@ def check_padding(settings: ResolvedModel, signatures: Mapping[str, Signature]) 
     outputs = {name for signature in signatures.values() for name in signature.outputs}
     for kind, named, known in (
         ("padding", set(settings.padding), inputs),
-        ("padding", _filled(settings), inputs),
+        ("padding", filled_inputs(settings), inputs),
         ("trim", set(settings.trim), outputs),
     ):
         if unknown := named - known:
@@ -80,7 +80,8 @@ def _unknown(kind: str, unknown: set[str], known: set[str]) -> ServingError:
     )
 
 
-def _filled(settings: ResolvedModel) -> set[str]:
+def filled_inputs(settings: ResolvedModel) -> set[str]:
+    """Masks and lengths that the batcher fills in for requests that leave them out."""
     names = (n for rule in settings.padding.values() for n in (rule.mask_input, rule.length_input))
     return {name for name in names if name}
 

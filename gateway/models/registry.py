@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from gateway.config.settings import ResolvedModel
 from gateway.config.status import ConfigStatus
 from gateway.errors import Code, ServingError, not_found
+from gateway.models.declared import unusable
 from gateway.models.labels import Labels, Targets
 from gateway.models.servable import Servable
 from gateway.models.versions import State, VersionRecord
@@ -76,6 +77,11 @@ class ModelEntry:
         self.undivided = None if self.settings.default_label else self.latest
         self.labels.activate(available.keys())
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the model is of a framework that is not served here."""
+        return self.settings.triton is not None and self.settings.triton.foreign
+
     def problem(self) -> ServingError | None:
         """Why the model is not ready, as far as that is known."""
         failed = (record.error for record in self.versions.values() if record.error is not None)
@@ -93,9 +99,14 @@ class Registry:
     """All configured models. Lives on the event loop; models come and go with the configuration."""
 
     def __init__(
-        self, models: Iterable[ResolvedModel], *, allow_unavailable_labels: bool = False
+        self,
+        models: Iterable[ResolvedModel],
+        *,
+        allow_unavailable_labels: bool = False,
+        strict_readiness: bool = True,
     ) -> None:
         self.allow_unavailable_labels = allow_unavailable_labels
+        self.strict_readiness = strict_readiness
         self.models: dict[str, ModelEntry] = {}
         self.configuration = ConfigStatus()
         """Of the configuration that the models come from."""
@@ -109,8 +120,16 @@ class Registry:
 
     @property
     def ready(self) -> bool:
-        """Whether every configured model takes requests."""
-        return all(entry.ready for entry in self.models.values())
+        """Whether every configured model takes requests, as far as readiness waits for it."""
+        return not self.waiting()
+
+    def waiting(self) -> dict[str, ModelEntry]:
+        """Models that readiness waits for: those that do not take requests; when it is not strict,
+        those that are still being loaded. Never those that no load can make ready."""
+        missing = {n: e for n, e in self.models.items() if not e.ready and not e.is_foreign}
+        if self.strict_readiness:
+            return missing
+        return {name: entry for name, entry in missing.items() if entry.is_loading(None)}
 
     def servables(self) -> list[Servable]:
         """Every version that takes requests."""
@@ -147,7 +166,7 @@ class Registry:
         """Records of a model's versions, newest first. Raises ServingError (404)."""
         entry = self.models.get(name)
         if entry is None or not entry.versions:
-            raise not_found(f"Could not find any versions of model {name}")
+            raise not_found(f"Could not find any versions of model {name}{_reason(entry)}")
         if version is None:
             return sorted(entry.versions.values(), key=lambda r: r.version, reverse=True)
         if version not in entry.versions:
@@ -177,7 +196,13 @@ class Registry:
     ) -> ServingError:
         if entry is not None and entry.is_loading(record):
             return ServingError(Code.UNAVAILABLE, f"{request} is being loaded", retry_after=1.0)
-        return not_found(f"Servable not found for request: {request}")
+        return not_found(f"Servable not found for request: {request}{_reason(entry)}")
+
+
+def _reason(entry: ModelEntry | None) -> str:
+    """What a repository says against a model that has nothing to serve."""
+    problem = unusable(entry.settings) if entry is not None else None
+    return f": {problem.message}" if problem is not None else ""
 
 
 def _is_available(entry: ModelEntry, version: int) -> bool:

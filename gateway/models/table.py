@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection
 
@@ -37,6 +38,11 @@ class VersionTable:
         """When failed loads are due again, in monotonic seconds, but for what fell due before
         ``after``."""
         return [work.retry_at for work in self.work.values() if work.retry_at > after]
+
+    def retry_now(self) -> None:
+        """Failed loads are due."""
+        for work in self.work.values():
+            work.retry_at = -math.inf
 
     def content(self, work: VersionWork) -> Content | None:
         """What a load would load now; None when the folder is gone or does not matter."""

@@ -80,6 +80,31 @@ def declare(
     }
 
 
+Methods = Mapping[str, tuple[str, str]]
+"""By name: the full names of the request's and the answer's message."""
+
+
+def declare_services(
+    pool: DescriptorPool,
+    package: str,
+    services: Mapping[str, Methods],
+    *,
+    imports: tuple[str, ...],
+    name: str,
+) -> None:
+    """Add a file to ``pool`` that describes services whose calls have one message each way.
+
+    ``services`` by their names in ``package``; ``imports`` are the files of their messages.
+    """
+    file = FileDescriptorProto(name=name, package=package, syntax="proto3")
+    file.dependency.extend(imports)
+    for service_name, methods in services.items():
+        service = file.service.add(name=service_name)
+        for method, (request, answer) in methods.items():
+            service.method.add(name=method, input_type=f".{request}", output_type=f".{answer}")
+    pool.Add(file)
+
+
 @dataclass(frozen=True, slots=True)
 class _Types:
     """What a type's name in a declaration means."""

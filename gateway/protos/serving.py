@@ -31,6 +31,7 @@ from gateway.protos.api import RegressionResult as RegressionResult
 from gateway.protos.api import SerializedInput as SerializedInput
 from gateway.protos.api import SignatureDefMap as SignatureDefMap
 from gateway.protos.api import StatusProto as StatusProto
+from gateway.protos.configuration import FILES as CONFIGURATION
 from gateway.protos.schema import declare
 from gateway.protos.tensors import FILE as TENSORS
 from gateway.protos.tensors import POOL
@@ -49,19 +50,9 @@ _MESSAGES = {
         ModelSpec model_spec = 3
         repeated tensorflow.NamedTensorProto tensor = 1
     """,
-    "PerTaskSamplingConfig": """
-        string dc = 1
-        optional int32 task_index = 2
-        double sampling_rate = 3
-    """,
-    "SamplingConfig": """
-        double sampling_rate = 1
-        repeated PerTaskSamplingConfig per_task_sampling_configs = 3
-        int32 attributes = 2
-    """,
     "LogMetadata": """
         ModelSpec model_spec = 1
-        SamplingConfig sampling_config = 2
+        tensorflow.serving.SamplingConfig sampling_config = 2
         repeated string saved_model_tags = 3
         int64 timestamp_secs = 4
         string dc = 5
@@ -104,20 +95,11 @@ _MESSAGES = {
     """,
 }
 
-_ENUMS = {
-    "SamplingConfig.Attributes": {
-        "ATTR_DEFAULT": 0,
-        "ATTR_REQUEST_ORIGIN": 1,
-        "ATTR_REQUEST_CRITICALITY": 2,
-    },
-}
-
 _messages = declare(
     POOL,
     "tensorflow.serving",
     _MESSAGES,
-    enums=_ENUMS,
-    imports=(TENSORS, API),
+    imports=(TENSORS, API, *CONFIGURATION),
     name="tensorflow.serving logs",
 )
 

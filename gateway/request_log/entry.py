@@ -11,7 +11,7 @@ import numpy as np
 from batching import Inputs, Outputs
 from gateway.backends.base import Signature
 from gateway.errors import ServingError
-from gateway.exchange import Api, Exchange
+from gateway.exchange import Api, BodyForm, Exchange
 
 _OVERHEAD_BYTES = 1024
 """Memory of an entry besides bodies and arrays, rounded up."""
@@ -49,6 +49,7 @@ class Entry:
     error: ServingError | None
     request_body: bytes
     response_body: bytes
+    bodies: BodyForm
     inputs: Inputs
     outputs: Outputs
 
@@ -67,6 +68,7 @@ class Entry:
             error=exchange.error,
             request_body=b"" if arrays else exchange.request_body,
             response_body=b"" if arrays else exchange.response_body,
+            bodies=exchange.bodies,
             inputs=exchange.inputs if arrays else {},
             outputs=(exchange.outputs or {}) if arrays else {},
         )

@@ -19,10 +19,12 @@ _NEWLINES_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 def json_line(entry: Entry) -> bytes:
     """One JSON object and a newline; there is no other newline in it.
 
-    ``request`` and ``response`` are the bodies, byte by byte but for line breaks between tokens. A
-    body that is not strictly JSON (a bare NaN) is a string, one that is no UTF-8 is
-    ``{"b64": ...}``.
+    ``request`` and ``response`` are the bodies, byte by byte but for line breaks between tokens,
+    or what their protocol shows of them as JSON. A body that is not strictly JSON (a bare NaN) is
+    a string, one that is no UTF-8 is ``{"b64": ...}``.
     """
+    bodies = entry.bodies
+    answered = entry.error is None
     line = {
         "time": datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="microseconds"),
         "model": entry.model,
@@ -31,8 +33,8 @@ def json_line(entry: Entry) -> bytes:
         "api": entry.api,
         "status": "OK" if entry.error is None else entry.error.code.name,
         "seconds": entry.seconds,
-        "request": _body(entry.request_body),
-        "response": _body(entry.response_body) if entry.error is None else _error(entry),
+        "request": _body(bodies.request(entry.request_body)),
+        "response": _body(bodies.response(entry.response_body)) if answered else _error(entry),
     }
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 

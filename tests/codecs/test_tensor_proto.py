@@ -8,15 +8,19 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from gateway.codecs import tensor_proto as module
+from gateway.codecs import tensor_proto_write as module
 from gateway.codecs.tensor_proto import array_of, tensor_proto
+from gateway.codecs.tensor_proto_read import read_tensor
+from gateway.codecs.varints import varint
 from gateway.errors import Code, ServingError
 from gateway.protos.tensors import DATA_TYPES, TensorProto
+from gateway.protos.unread import UnreadTensor
 
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 DTYPES: dict[str, Any] = {
@@ -143,6 +147,84 @@ def test_missing_strings_are_filled(values: list[bytes], expected: list[bytes] |
 def test_typed_fields(type_name: str, field: str, values: Any, expected: list[Any]) -> None:
     read = array_of(proto(type_name, **{field: values}))
     assert_same(read, np.array(expected).astype(DTYPES[type_name]))
+
+
+def one_by_one(type_name: str, field: str, values: list[Any], shape: tuple[int, ...]) -> Any:
+    """A message whose numbers are not packed, as proto2 writers may leave them."""
+    number = TensorProto.DESCRIPTOR.fields_by_name[field].number
+    fixed = {"float_val": (5, "<f4"), "double_val": (1, "<f8"), "scomplex_val": (5, "<f4")}
+    wire, dtype = fixed.get(field, (0, ""))
+    tag = varint(number << 3 | wire)
+    pieces = [
+        tag + (np.array(v, dtype).tobytes() if dtype else varint(int(v) % 2**64)) for v in values
+    ]
+    return UnreadTensor.FromString(proto(type_name, shape).SerializeToString() + b"".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("type_name", "field", "values"),
+    [
+        ("DT_FLOAT", "float_val", [1.5, -2.0]),
+        ("DT_DOUBLE", "double_val", [1.5, -2.0]),
+        ("DT_INT32", "int_val", [1, -200]),
+        ("DT_INT64", "int64_val", [2**40, -1]),
+        ("DT_UINT64", "uint64_val", [2**63, 1]),
+        ("DT_BOOL", "bool_val", [True, False]),
+    ],
+)
+def test_numbers_that_are_not_packed(type_name: str, field: str, values: list[Any]) -> None:
+    read = read_tensor(one_by_one(type_name, field, values, (2,))).array()
+    assert_same(read, np.array(values).astype(DTYPES[type_name]))
+    filled = read_tensor(one_by_one(type_name, field, values[1:], (3,))).array()
+    assert_same(filled, np.array([values[1]] * 3).astype(DTYPES[type_name]))
+
+
+def test_packed_numbers_in_pieces() -> None:
+    """Parsers must take them, whoever writes them."""
+    tensor = UnreadTensor.FromString(proto(shape=(3,)).SerializeToString())
+    tensor.float_val.extend([np.float32([1]).tobytes(), np.float32([2, 3]).tobytes()])
+    assert_same(read_tensor(tensor).array(), np.float32([1, 2, 3]))
+
+
+def test_a_shape_in_pieces() -> None:
+    tensor = UnreadTensor.FromString(proto(shape=(2,), float_val=[1, 2, 3, 4]).SerializeToString())
+    tensor.tensor_shape.append(tensor.tensor_shape[0])
+    assert read_tensor(tensor).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "phrase"),
+    [
+        ({"dtype": 1, "float_val": [b"123"]}, "has 3 bytes in float_val"),
+        ({"dtype": 3, "int_val": [b"\x01" + b"\x80" * 11 + b"\x01"]}, "wider than 64 bits"),
+        (
+            {"dtype": 9, "int64_val": [b"\x01\x01\x80"]},
+            "broken numbers in int64_val: a number is cut off",
+        ),
+        ({"dtype": 1, "tensor_shape": [b"\x12\xff"]}, "the tensor has a broken shape"),
+    ],
+)
+def test_broken_wire(fields: dict[str, Any], phrase: str) -> None:
+    tensor = UnreadTensor(**({"tensor_shape": [b"\x12\x02\x08\x02"]} | fields))
+    with pytest.raises(ServingError, match=phrase) as caught:
+        read_tensor(tensor)
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+@given(st.binary(max_size=80), st.sampled_from([1, 3, 7, 9, 10, 19]))
+def test_any_bytes_are_a_tensor_or_refused(data: bytes, dtype: int) -> None:
+    try:
+        tensor = UnreadTensor.FromString(data)
+    except DecodeError:
+        return
+    tensor.dtype = dtype
+    code = Code.INVALID_ARGUMENT
+    try:
+        read = read_tensor(tensor, max_filled_bytes=10**4)
+        assert read.array().shape == read.shape
+    except ServingError as error:
+        code = error.code
+    assert code is Code.INVALID_ARGUMENT
 
 
 def test_bytes_of_booleans() -> None:

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.codecs import varints
-from gateway.codecs.varints import pack_varints, read_varints, varint
+from gateway.codecs.varints import (
+    count_varints,
+    pack_varints,
+    read_varints,
+    unpack_varints,
+    varint,
+)
 from gateway.protos.tensors import Int64List, TensorProto
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -80,3 +86,50 @@ def test_broken_numbers(data: bytes, count: int, reason: str) -> None:
 
 def test_no_numbers_take_no_bytes() -> None:
     assert read_varints(b"rest", 0) == ([], 0)
+
+
+@given(st.lists(INT64 | st.integers(-3, 300)))
+def test_unpacked_signed(numbers: list[int]) -> None:
+    packed = b"".join(varint(number % 2**64) for number in numbers)
+    assert count_varints(packed) == len(numbers)
+    assert unpack_varints(packed, np.dtype(np.int64)).tolist() == numbers
+
+
+@given(st.lists(INT64))
+def test_unpacked_numbers_are_cut_to_the_dtype(numbers: list[int]) -> None:
+    packed = b"".join(varint(number % 2**64) for number in numbers)
+    small = unpack_varints(packed, np.dtype(np.int16))
+    assert small.tolist() == np.array(numbers, np.int64).astype(np.int16).tolist()
+    booleans = unpack_varints(packed, np.dtype(np.bool_))
+    assert booleans.tolist() == [number != 0 for number in numbers]
+
+
+@pytest.mark.parametrize("chunk", [10, 11, 37])
+def test_numbers_across_chunks(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(varints, "_CHUNK", chunk)
+    numbers = [2**shift - 1 for shift in range(64)] * 3
+    packed = b"".join(map(varint, numbers))
+    assert unpack_varints(packed, np.dtype(np.uint64)).tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("data", "phrase"),
+    [
+        (b"\x80", "cut off"),
+        (b"\x01\xff\xff", "cut off"),
+        (b"\xff" * 10 + b"\x01", "wider than 64 bits"),
+        (b"\xff" * 100, "wider than 64 bits"),
+    ],
+)
+def test_broken_packed_numbers(data: bytes, phrase: str) -> None:
+    with pytest.raises(ValueError, match=phrase):
+        unpack_varints(data, np.dtype(np.int64))
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_numbers_or_refused(data: bytes) -> None:
+    try:
+        found = unpack_varints(data, np.dtype(np.uint64))
+    except ValueError:
+        return
+    assert len(found) == count_varints(data)

@@ -38,9 +38,7 @@ def test_the_command_line_of_tensorflow_model_server(server: Server) -> None:
     assert server.settings is not None
     assert (server.settings.rest_api_port, server.settings.port) == (9000, 8500)
     assert server.settings.model_names() == ("m",)
-    assert result.stderr == (
-        "note: gRPC is not served by this version: port 8500 (flag --port) stays closed\n"
-    )
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -166,8 +164,7 @@ def test_notes_are_told_once_each_on_standard_error(server: Server) -> None:
     assert result.exit_code == 0
     assert result.stdout == ""
     assert result.stderr == (
-        "note: flag --enable_profiler has no effect: the profiler is a gRPC service; "
-        "gRPC is not served by this version\n"
+        "note: flag --enable_profiler has no effect: TensorFlow's profiler is not served\n"
     )
 
 

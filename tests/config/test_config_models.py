@@ -172,9 +172,3 @@ def test_a_model_without_a_base_path(refuse: Refuse, toml: str) -> None:
 def test_a_name_that_has_no_model(configure: Configure) -> None:
     loaded = configure(flags={"model_name": "m"})
     assert loaded.notes == ("model_name (flag --model_name) has no effect without model_base_path",)
-
-
-def test_the_grpc_port_is_accepted_and_noted(configure: Configure) -> None:
-    assert configure(flags={"port": "8500"}).notes == (
-        "gRPC is not served by this version: port 8500 (flag --port) stays closed",
-    )

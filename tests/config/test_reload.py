@@ -144,9 +144,12 @@ def test_each_setting_is_either_the_servers_or_taken() -> None:
         "monitoring_config_file",
         "platform_config_file",
         "tensorflow_session_parallelism",
-        "ssl_config_file",
+        "strict_model_config",
+        "model_config_name",
+        "repository_poll_secs",
     }
     names_models = {"models", "model_name", "model_base_path", "model_config_file"}
+    names_models |= {"model_repository", "load_model"}
     everything = Settings.model_fields.keys()
     servers = everything - InheritedSettings.model_fields.keys() - names_models - leads
     assert servers | leads == ServerSettings.model_fields.keys()

@@ -59,12 +59,10 @@ PEM = "-----BEGIN THING-----\\nAAAA\\n-----END THING-----\\n"
 GOOD_SSL = f'server_key: "{PEM}"\nserver_cert: "{PEM}"\n'
 
 
-def test_ssl_config_is_checked_and_noted(configure: Configure, tmp_path: Path) -> None:
+def test_ssl_config_is_checked(configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "ssl.conf").write_text(f'{GOOD_SSL}custom_ca: "{PEM}" client_verify: true')
-    assert configure(flags=SSL).notes == (
-        "ssl_config_file (flag --ssl_config_file) is for gRPC, which is not served by this "
-        "version; REST takes ssl_certificate_file and ssl_key_file",
-    )
+    loaded = configure(flags=SSL)
+    assert (loaded.settings.ssl_config_file, loaded.notes) == ("ssl.conf", ())
 
 
 @pytest.mark.parametrize(
@@ -84,6 +82,10 @@ def test_ssl_config_is_checked_and_noted(configure: Configure, tmp_path: Path) -
             f"{GOOD_SSL}client_verify: maybe",
             "ssl.conf, line 3, column 16: this is no SSLConfig in protobuf's text form",
         ),
+        (
+            f"{GOOD_SSL}client_verify: true",
+            "ssl.conf, line 3, column 1: client_verify needs custom_ca",
+        ),
     ],
 )
 def test_ssl_config_that_is_refused(refuse: Refuse, tmp_path: Path, text: str, line: str) -> None:
@@ -98,10 +100,9 @@ def test_a_key_is_never_repeated_in_an_error(refuse: Refuse, tmp_path: Path) -> 
     assert "SECRET" not in message
 
 
-def test_alts_excludes_ssl_config(refuse: Refuse, tmp_path: Path) -> None:
-    (tmp_path / "ssl.conf").write_text(GOOD_SSL)
-    assert refuse(flags=SSL | {"use_alts_credentials": "true"}) == (
-        "flag --use_alts_credentials excludes ssl_config_file"
+def test_alts_is_refused(refuse: Refuse) -> None:
+    assert refuse(flags={"use_alts_credentials": "true"}) == (
+        "flag --use_alts_credentials: ALTS is not supported; use ssl_config_file for TLS"
     )
 
 

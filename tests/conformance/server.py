@@ -105,7 +105,7 @@ def serving(folder: Path, *flags: str) -> Iterator[Server]:
     kept = {k: v for k, v in os.environ.items() if not _CHOSEN_BY_THE_TEST.fullmatch(k)}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "--rest_api_port=0", *flags],
+            [sys.executable, "-m", "gateway", "--port=0", "--rest_api_port=0", *flags],
             cwd=folder,
             env={**kept, "PYTHONPATH": str(ROOT)},
             stdout=output,

@@ -20,8 +20,9 @@ START_SECONDS = 60.0
 TENSORFLOW = "gateway"
 FAKE = "tests.gateway.fake_server"
 
-QUICK = {"GATEWAY_FILE_SYSTEM_POLL_WAIT_SECONDS": "0.05"}
-"""The folders are brand-new: do not wait a second to see whether they are still being written."""
+QUICK = {"GATEWAY_FILE_SYSTEM_POLL_WAIT_SECONDS": "0.05", "GATEWAY_PORT": "0"}
+"""The folders are brand-new: do not wait a second to see whether they are still being written. And
+no gRPC, whose port several servers at once would quarrel about."""
 
 _CHOSEN_BY_THE_CALLER = re.compile(r"GATEWAY_\w+|MODEL_NAME|MODEL_BASE_PATH")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -137,8 +138,11 @@ async def test_tensorflow_serving_s_environment(tmp_path: Path) -> None:
 
 async def test_flags_without_a_command_are_those_of_serve(tmp_path: Path) -> None:
     folders(tmp_path, "double/1")
-    flags = ("--model-base-path", "double", "--rest-api-port", "0", "--port", "8500")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags = ("--model-base-path", "double", "--rest-api-port", "0", "--port", str(port))
     async with running(FAKE, *flags, cwd=tmp_path) as server:
         assert len(server.lines) <= MOST_LINES
-        assert any("gRPC is not served" in line for line in server.lines)
+        assert f"gRPC on localhost:{port}" in server.lines
         assert (await fetch(server.port, "/v1/models/default"))[0] == 200

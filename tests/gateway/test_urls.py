@@ -150,7 +150,7 @@ async def test_all_but_names_and_verbs_is_case_insensitive(client: Client, path:
     assert answer.json == {"predictions": [2.0]}
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/health/ready", "/favicon.ico", "/metrics/"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v3/health/ready", "/favicon.ico", "/metrics/"])
 async def test_nothing_elsewhere(client: Client, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status, answer.error) == (404, f"Not found: {path}")

@@ -7,12 +7,18 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from gateway.protos import serving, signatures, tensors
+from gateway.protos import services, serving, signatures, tensors, unread
 from gateway.protos.tensors import POOL
 
 pytestmark = pytest.mark.tf
 
-PACKAGES = ("tensorflow", "tensorflow signatures", "tensorflow.serving", "tensorflow.serving logs")
+PACKAGES = (
+    "tensorflow",
+    "tensorflow signatures",
+    "tensorflow.serving",
+    "tensorflow.serving logs",
+    "tensorflow.serving management",
+)
 LEFT_OUT = {
     "tensorflow.serving.SessionRunRequest": {"options"},
     "tensorflow.serving.SessionRunResponse": {"metadata"},
@@ -36,7 +42,9 @@ def official() -> Any:
     from tensorflow_serving.apis import (
         get_model_metadata_pb2,  # noqa: F401
         get_model_status_pb2,  # noqa: F401
+        model_service_pb2,  # noqa: F401
         prediction_log_pb2,  # noqa: F401
+        prediction_service_pb2,  # noqa: F401
     )
 
     return descriptor_pool.Default()
@@ -122,3 +130,30 @@ def test_a_serialized_input_is_an_input() -> None:
     unread = serving.SerializedInput.FromString(data).example_list_with_context
     assert [tensors.Example.FromString(text) for text in unread.examples] == [example, example]
     assert tensors.Example.FromString(unread.context) == example
+
+
+@pytest.mark.parametrize("name", [services.PREDICTION_SERVICE, services.MODEL_SERVICE])
+def test_services_are_the_official_ones(official: Any, name: str) -> None:
+    def calls(pool: Any) -> dict[str, tuple[str, str]]:
+        return {
+            method.name: (method.input_type.full_name, method.output_type.full_name)
+            for method in pool.FindServiceByName(name).methods
+        }
+
+    assert calls(POOL) == calls(official)
+
+
+@pytest.mark.parametrize(
+    ("left_unread", "read"),
+    [
+        (unread.UnreadTensor, tensors.TensorProto),
+        (unread.UnreadPredictRequest, serving.PredictRequest),
+        (unread.UnreadExamplesRequest, serving.ClassificationRequest),
+        (unread.UnreadExamplesRequest, serving.RegressionRequest),
+        (unread.UnreadMultiInferenceRequest, serving.MultiInferenceRequest),
+    ],
+)
+def test_unread_fields_are_numbered_as_those_that_are_read(left_unread: Any, read: Any) -> None:
+    fields = {field.name: field.number for field in left_unread.DESCRIPTOR.fields}
+    known = {field.name: field.number for field in read.DESCRIPTOR.fields}
+    assert fields.items() <= known.items()
