@@ -38,7 +38,7 @@ def test_pushback() -> None:
 async def test_a_model_that_is_being_loaded(tmp_path: Path) -> None:
     async with serving_grpc(tmp_path, {"m": FakeSignature()}) as client:
         entry = client.gateway.registry.models["m"]
-        entry.latest = None
+        entry.latest = entry.undivided = None
         entry.versions.clear()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.call("Predict", predict_request("m", x=np.float32([1])))

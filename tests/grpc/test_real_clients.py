@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ async def client(root: Path) -> AsyncIterator[GrpcClient]:
     """With a backend of its own: models are unloaded."""
     models = {name: {"base_path": str(root / name)} for name in ("copies", "examples")}
     settings = Settings.model_validate({"models": models, "warmup": False})
-    async with serving(settings, TensorFlowBackend()) as rest, over_grpc(rest) as client:
+    backend = await asyncio.to_thread(TensorFlowBackend)
+    async with serving(settings, backend) as rest, over_grpc(rest) as client:
         rest.gateway.manager.watch()
         yield client
 

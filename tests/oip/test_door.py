@@ -140,7 +140,7 @@ async def test_a_server_that_drains(client: Client) -> None:
 async def test_a_model_that_loads(tmp_path: Path) -> None:
     async with serving_oip(tmp_path, {"m": identity("FP32")}) as client:
         entry = client.gateway.registry.models["m"]
-        entry.versions[1].servable = entry.latest = None
+        entry.versions[1].servable = entry.latest = entry.undivided = None
         entry.versions[1].state = State.LOADING
         answer = await infer(client, "m", BODY)
         assert (answer.status, "being loaded" in answer.error) == (503, True)

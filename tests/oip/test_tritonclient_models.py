@@ -8,6 +8,7 @@ from pathlib import Path
 import tritonclient.http as blocking
 import tritonclient.http.aio as nonblocking
 
+from gateway.models.policies import MOST_BATCH_SIZE
 from tests.oip.contents import CONTENTS
 from tests.oip.triton_http import Ask, both, refusal
 
@@ -47,7 +48,7 @@ async def test_config(ask: Ask) -> None:
     assert (config["name"], config["platform"], config["max_batch_size"]) == (
         "add_sub",
         "tensorflow_savedmodel",
-        32,
+        MOST_BATCH_SIZE,
     )
     assert [(one["name"], one["data_type"], one["dims"]) for one in config["input"]] == [
         ("a", "TYPE_INT32", [4]),
