@@ -97,7 +97,7 @@ def test_malformed_requests(server: Server, method: str, path: str) -> None:
     assert (answer.status, answer.error) == (400, f"Malformed request: {method} {path}")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/models/half", "/healthz"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v3/models/half", "/healthz"])
 def test_outside_of_v1(server: Server, path: str) -> None:
     assert server.get(path).status == 404
 

@@ -46,7 +46,8 @@ async def test_before_during_and_after_the_load(tmp_path: Path) -> None:
         await until(lambda: any(r.state is State.LOADING for r in entry.versions.values()))
         assert (await livez(client), await readyz(client)) == (ALIVE, not_ready)
         answer = await client.predict("m", BODY)
-        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] in ("1", "2", "3")
         assert harmless_error(answer) == "Latest(m) is being loaded"
         states = (await client.get("/v1/models/m")).json["model_version_status"]
         assert [state["state"] for state in states] == ["LOADING"]
@@ -66,7 +67,8 @@ async def test_a_model_whose_turn_to_load_has_not_come(tmp_path: Path) -> None:
         await until(lambda: bool(client.gateway.registry.models["first"].versions))
         # It is configured and will be there: no client may conclude that it does not exist.
         answer = await client.predict("second", BODY)
-        assert (answer.status, answer.headers.get("Retry-After")) == (503, "1")
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] in ("1", "2", "3")
         backend.loading.open()
         await loading
         assert (await client.predict("second", BODY)).status == 200
@@ -106,7 +108,8 @@ async def test_while_draining(tmp_path: Path) -> None:
         reason = {"status": "not ready", "reason": "the server is stopping"}
         assert (await livez(client), await readyz(client)) == (ALIVE, (503, reason))
         refused = await client.predict("m", BODY)
-        assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+        assert refused.status == 503
+        assert refused.headers["Retry-After"] in ("1", "2", "3")
         assert refused.headers["Connection"] == "close"
         assert refused.error.endswith("takes no more requests")
         fake.valve.open()
