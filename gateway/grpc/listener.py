@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from gateway.app import Gateway
 from gateway.config.settings import Settings
 from gateway.grpc.credentials import GrpcTls
 from gateway.grpc.server import GrpcServer
+from gateway.http.listener import PortBusyError
+
+logger = logging.getLogger(__name__)
 
 
 class GrpcListener:
@@ -23,17 +27,23 @@ class GrpcListener:
         """Where it listens, for people; empty when it does not."""
 
     async def start(self) -> None:
-        """Raises PortBusyError, OSError or ConfigError."""
+        """Raises PortBusyError, OSError or ConfigError.
+
+        Who did not ask for a port does without gRPC where the usual one is taken: a second server
+        on a host needs no more than a REST port of its own.
+        """
         settings = self._settings
         if not settings.port and not settings.grpc_socket_path:
             return
         server = self._gateway.make_grpc_server()
         places = []
         if settings.port:
-            places.append(await self._listen(server))
+            places += await self._listen_if_free(server)
         if settings.grpc_socket_path:
             server.listen_on_socket(settings.grpc_socket_path)
             places.append(f"unix:{settings.grpc_socket_path}")
+        if not places:
+            return
         await server.start()
         self._server, self.places = server, " and ".join(places)
 
@@ -46,6 +56,17 @@ class GrpcListener:
         """See ``GrpcServer.stop``."""
         if self._server is not None:
             await self._server.stop()
+
+    async def _listen_if_free(self, server: GrpcServer) -> list[str]:
+        try:
+            return [await self._listen(server)]
+        except PortBusyError as error:
+            if "port" in self._settings.model_fields_set:
+                raise
+            logger.warning(
+                "gRPC is not served; --port chooses another", extra={"reason": str(error)}
+            )
+            return []
 
     async def _listen(self, server: GrpcServer) -> str:
         settings = self._settings
