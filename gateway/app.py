@@ -14,12 +14,18 @@ from batching import DevicePool
 from gateway.backends.base import Backend
 from gateway.config.settings import Settings
 from gateway.devices import choose_devices, start_pool
+from gateway.engine.channel import Channels
+from gateway.engine.link import LinkContext
+from gateway.engine.mirror import Mirror
 from gateway.exchange import Observer
 from gateway.http.apis import inference_apis
 from gateway.http.call import Calls
-from gateway.http.hot import AnswerWriter, Hold, HotServer, RequestContext
+from gateway.http.hot.answers import AnswerWriter
+from gateway.http.hot.hold import Hold
+from gateway.http.hot.request import CurrentRequest, RequestContext
+from gateway.http.hot.server import HotServer
 from gateway.http.inference import InferenceHandler
-from gateway.http.listener import ConnectionServer
+from gateway.http.listener import KEEPALIVE_SECONDS, ConnectionServer
 from gateway.http.pages import make_pages
 from gateway.http.router import Router
 from gateway.metrics import Metrics
@@ -34,8 +40,6 @@ from gateway.request_log.models import ModelLogs
 from gateway.tf_metrics import TfServingMetrics
 
 logger = logging.getLogger(__name__)
-
-KEEPALIVE_SECONDS = 75.0
 
 
 class _ProtocolLog(logging.LoggerAdapter[logging.Logger]):
@@ -111,6 +115,13 @@ class Gateway:
         server = self._aiohttp_server()
         return self._hot_server(server) if self.settings.hot_path else server
 
+    def make_link_context(self) -> LinkContext:
+        """What takes requests from front processes."""
+        check = self.settings.enable_signature_method_name_check
+        mirror = Mirror(self.registry, check_method_names=check)
+        channels = Channels(self.registry, mirror, self._apis["predict"])
+        return LinkContext(channels, self.router, self._calls, self._codec)
+
     def _hot_server(self, fallback: web.Server) -> HotServer:
         context = RequestContext(
             router=self.router,
@@ -124,7 +135,8 @@ class Gateway:
         )
         return HotServer(
             fallback,
-            context,
+            lambda connection: CurrentRequest(context, connection.send),
+            context.hold,
             max_body_bytes=self.settings.max_body_bytes,
             timeout=self._timeout,
             keepalive=KEEPALIVE_SECONDS,

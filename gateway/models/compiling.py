@@ -82,7 +82,9 @@ def shapes_to_compile(settings: ResolvedModel, signature: Signature) -> list[Sha
     return found
 
 
-def compile_ahead(run: RunFunction, signature: Signature, shapes: Sequence[Shapes]) -> CompileReport:
+def compile_ahead(
+    run: RunFunction, signature: Signature, shapes: Sequence[Shapes]
+) -> CompileReport:
     """Run ones (or zeros where the model refuses those) of all ``shapes`` until each is compiled.
     Never raises."""
     started = time.perf_counter()

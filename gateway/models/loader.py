@@ -16,7 +16,6 @@ from gateway.config.errors import ConfigError
 from gateway.config.settings import ResolvedModel
 from gateway.errors import Code, ServingError, invalid_argument
 from gateway.metrics import Metrics, ServableLabels
-from gateway.models.compiling import compile_ahead, shapes_to_compile, with_batch_sizes
 from gateway.models.golden import check_golden_answers
 from gateway.models.policies import batch_policy, check_padding, warmup_sizes
 from gateway.models.servable import Servable, SignatureQueue
@@ -74,9 +73,7 @@ def load_version(
     take requests. ``on_replay`` is told of warm-up records, in the calling thread."""
     if options.batching_files:
         settings = _with_batching_file(settings, path)
-    if settings.xla:
-        settings = with_batch_sizes(settings)
-    model = backend.load(path, devices, xla=settings.xla)
+    model = backend.load(path, devices)
     try:
         return _prepared(model, path, settings, devices, options, on_replay)
     except BaseException:
@@ -114,8 +111,8 @@ def _prepared(
     for name, signature in model.signatures.items():
         places = _one_of_each_kind(runners[name])
         alone_because[name] = _why_alone(settings, signature, places[0])
-        if not signature.stateful and signature.inputs:
-            _make_ready(settings, signature, places, alone_because[name])
+        if settings.warmup and not signature.stateful and signature.inputs:
+            _warm_up(settings, signature, places, alone_because[name])
     if settings.golden_answers:
         first = {name: next(iter(places.values())) for name, places in runners.items()}
         check_golden_answers(path / settings.golden_answers, model.signatures, first)
@@ -198,34 +195,11 @@ def _why_alone(settings: ResolvedModel, signature: Signature, run: RunFunction) 
     if not reason and settings.warmup and settings.max_batch_size > 1:
         reason = probe_batch_independence(run, signature)
     if reason:
-        logger.debug("requests run one by one", extra=_about(settings, signature, reason))
-    return reason
-
-
-def _make_ready(
-    settings: ResolvedModel, signature: Signature, places: Sequence[RunFunction], alone_because: str
-) -> None:
-    if settings.xla and not alone_because:
-        _compile(settings, signature, places)
-    elif settings.warmup:
-        _warm_up(settings, signature, places, alone_because)
-    if settings.xla and alone_because:
-        logger.warning(
-            "XLA compiles while the model serves: requests that run one by one have any shape",
-            extra=_about(settings, signature, alone_because),
+        logger.debug(
+            "requests run one by one",
+            extra={"model": settings.name, "signature": signature.name, "reason": reason},
         )
-
-
-def _compile(
-    settings: ResolvedModel, signature: Signature, places: Sequence[RunFunction]
-) -> None:
-    shapes = shapes_to_compile(settings, signature)
-    for run in places:
-        report = compile_ahead(run, signature, shapes)
-        about = {"shapes": report.shapes, "seconds": round(report.seconds, 2)}
-        logger.info("compiled with XLA", extra=_about(settings, signature, **about))
-        for failure in report.failures:
-            logger.warning("a shape is not compiled", extra=_about(settings, signature, failure))
+    return reason
 
 
 def _warm_up(
@@ -234,11 +208,7 @@ def _warm_up(
     sizes = warmup_sizes(settings, alone_because)
     for run in places:
         for failure in warm_up(run, signature, sizes).failures:
-            logger.debug("a warm-up run failed", extra=_about(settings, signature, failure))
-
-
-def _about(
-    settings: ResolvedModel, signature: Signature, reason: str = "", **more: object
-) -> dict[str, object]:
-    about: dict[str, object] = {"model": settings.name, "signature": signature.name, **more}
-    return {**about, "reason": reason} if reason else about
+            logger.debug(
+                "a warm-up run failed",
+                extra={"model": settings.name, "signature": signature.name, "reason": failure},
+            )
