@@ -67,28 +67,38 @@ class _FreeBackend:
 
 
 @asynccontextmanager
+async def free_gateway(folder: Path, pool: DevicePool, **more: Any) -> AsyncIterator[Gateway]:
+    """A gateway with its model loaded, and ``more`` settings."""
+    (folder / MODEL / "1").mkdir(parents=True, exist_ok=True)
+    settings = Settings.model_validate(
+        {
+            "warmup": False,
+            "file_system_poll_wait_seconds": 0.01,
+            "models": {MODEL: {"base_path": str(folder / MODEL)}},
+            **more,
+        }
+    )
+    gateway = Gateway(settings, _FreeBackend(), pool)
+    try:
+        await gateway.manager.load_all()
+        yield gateway
+    finally:
+        gateway.close()
+
+
+@asynccontextmanager
 async def gateway_front(
     folder: Path, *, hot_path: bool, device_thread: bool
 ) -> AsyncIterator[Connect]:
     """The whole gateway but for TensorFlow: batcher, metrics, and the device's thread if wanted."""
-    (folder / MODEL / "1").mkdir(parents=True, exist_ok=True)
-    settings = Settings.model_validate(
-        {
-            "hot_path": hot_path,
-            "warmup": False,
-            "file_system_poll_wait_seconds": 0.01,
-            "models": {MODEL: {"base_path": str(folder / MODEL)}},
-        }
-    )
     executor = DeviceThread("cpu:0") if device_thread else InlineExecutor("cpu:0")
-    gateway = Gateway(settings, _FreeBackend(), DevicePool([executor]))
-    server = gateway.make_server()
-    try:
-        await gateway.manager.load_all()
-        yield server
-    finally:
-        gateway.close()
-        await server.shutdown(0.1)
+    async with free_gateway(folder, DevicePool([executor]), hot_path=hot_path) as gateway:
+        server = gateway.make_server()
+        try:
+            yield server
+        finally:
+            gateway.close()
+            await server.shutdown(0.1)
 
 
 async def _predict(request: web.Request) -> web.Response:

@@ -19,6 +19,9 @@ from gateway.config.reload import ConfigSource
 from gateway.config.replacement import with_models
 from gateway.config.settings import Settings
 from gateway.devices import choose_devices, start_pool
+from gateway.engine.channel import Channels
+from gateway.engine.link import LinkContext
+from gateway.engine.mirror import Mirror
 from gateway.errors import ServingError, invalid_argument
 from gateway.exchange import Observer
 from gateway.grpc.calls import Calls as GrpcCalls
@@ -28,9 +31,12 @@ from gateway.grpc.prediction import PredictionService
 from gateway.grpc.server import GrpcOptions, GrpcServer
 from gateway.http.apis import inference_apis
 from gateway.http.call import Calls
-from gateway.http.hot import AnswerWriter, Hold, HotServer, RequestContext
+from gateway.http.hot.answers import AnswerWriter
+from gateway.http.hot.hold import Hold
+from gateway.http.hot.request import CurrentRequest, RequestContext
+from gateway.http.hot.server import HotServer
 from gateway.http.inference import InferenceHandler
-from gateway.http.listener import ConnectionServer
+from gateway.http.listener import KEEPALIVE_SECONDS, ConnectionServer
 from gateway.http.oip import OipDoor
 from gateway.http.pages import make_pages
 from gateway.http.router import Router
@@ -52,8 +58,6 @@ from gateway.request_log.models import ModelLogs
 from gateway.tf_metrics import TfServingMetrics
 
 logger = logging.getLogger(__name__)
-
-KEEPALIVE_SECONDS = 75.0
 
 
 class _ProtocolLog(logging.LoggerAdapter[logging.Logger]):
@@ -163,6 +167,13 @@ class Gateway:
         server = self._aiohttp_server()
         return self._hot_server(server) if self.settings.hot_path else server
 
+    def make_link_context(self) -> LinkContext:
+        """What takes requests from front processes."""
+        check = self.settings.enable_signature_method_name_check
+        mirror = Mirror(self.registry, check_method_names=check)
+        channels = Channels(self.registry, mirror, self._apis["predict"])
+        return LinkContext(channels, self.router, self._calls, self._codec)
+
     def _hot_server(self, fallback: web.Server) -> HotServer:
         context = RequestContext(
             router=self.router,
@@ -176,7 +187,8 @@ class Gateway:
         )
         return HotServer(
             fallback,
-            context,
+            lambda connection: CurrentRequest(context, connection.send),
+            context.hold,
             max_body_bytes=self.settings.max_body_bytes,
             timeout=self._timeout,
             keepalive=KEEPALIVE_SECONDS,

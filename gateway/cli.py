@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +15,7 @@ from gateway.config import ConfigError, Loaded, load
 from gateway.config.options import SettingsCommand, given_flags, settings_options
 from gateway.config.reload import ConfigSource
 from gateway.config.show import as_json, as_table
+from gateway.supervisor.shape import front_count
 
 EXIT_CONFIG = 3
 
@@ -134,9 +136,20 @@ def _serve(flags: Mapping[str, str]) -> NoReturn:
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     # Only now: mistakes in the configuration are told without waiting for TensorFlow.
+    if fronts := front_count(loaded.settings.workers):
+        _without_tensorflow()
+        from gateway.supervisor.process import run as run_supervisor
+
+        raise SystemExit(run_supervisor(loaded.settings, flags, fronts))
     from gateway.server import run
 
     raise SystemExit(run(loaded.settings, source))
+
+
+def _without_tensorflow() -> None:
+    """Begin again, in an interpreter without it, if the demo's model has just been made."""
+    if "tensorflow" in sys.modules:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _or_fail(load_configuration: Callable[[], Loaded]) -> Loaded:

@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 from batching import BatchingError, Inputs, Item, Outputs
 from gateway.errors import Code, ServingError
 from gateway.exchange import JSON_BODIES, Api, BodyForm, Exchange, Observer, tell
-from gateway.http.call import LARGE_BODY_BYTES, is_large
+from gateway.http.large import LARGE_BODY_BYTES, is_large
 from gateway.metrics import Metrics
 from gateway.models.registry import Registry
 from gateway.models.servable import Servable, SignatureQueue

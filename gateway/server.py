@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import uvloop
 
@@ -24,7 +25,7 @@ from gateway.example import curl_line
 from gateway.grpc.credentials import GrpcTls
 from gateway.grpc.listener import GrpcListener
 from gateway.http.listener import Listener, PortBusyError
-from gateway.http.tls import ServerTls, TlsError
+from gateway.http.tls import CERTIFICATE_POLL_SECONDS, ServerTls, TlsError
 from gateway.logs import configure
 from gateway.models.registry import ModelEntry
 
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_CONFIG, EXIT_MODEL, EXIT_PORT = 0, 3, 4, 5
 
-CERTIFICATE_POLL_SECONDS = 10.0
 LOG_FLUSH_SECONDS = 5.0
 """For what still waits for the request log when everything is answered."""
 
@@ -41,9 +41,54 @@ SWITCH_INTERVAL_SECONDS = 1e-4
 busy loop halves the batches a second."""
 
 
-def run(settings: Settings, source: ConfigSource | None = None) -> int:
+class Listening(Protocol):
+    """The way in for requests: ``http.listener.Listener`` or what takes its place."""
+
+    async def start(self) -> int:
+        """Take connections; the server's port. Raises PortBusyError or OSError."""
+
+    async def stop_accepting(self) -> None: ...
+
+    async def say_goodbye(self) -> None:
+        """Wait while open connections send their last requests."""
+
+    async def close(self, seconds: float = 0.0, /) -> None:
+        """Close every connection, answers on their way after so many seconds."""
+
+
+class Surroundings(Protocol):
+    """Where a serving process gets its connections and its orders from."""
+
+    async def prepare(self, settings: Settings) -> None:
+        """What can fail before the framework is loaded. Raises GiveUp."""
+
+    def make_listener(self, gateway: Gateway) -> Listening: ...
+
+    async def until_stop(self, settings: Settings) -> float:
+        """Wait until the process is to stop; within how many seconds."""
+
+    @property
+    def reload_asked(self) -> asyncio.Event:
+        """Set when the configuration is to be read again."""
+
+    async def follow_files(self) -> None:
+        """Follow files that are not the configuration's. Runs until cancelled."""
+
+    def listening(self) -> None:
+        """Connections are taken."""
+
+    def ready(self) -> None:
+        """What can be loaded is loaded."""
+
+
+def run(
+    settings: Settings,
+    source: ConfigSource | None = None,
+    surroundings: Callable[[], Surroundings] | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. ``source`` is where ``settings`` came from: it
-    is read again on SIGHUP, and when its files change if that was asked for.
+    is read again on SIGHUP, and when its files change if that was asked for. ``surroundings``,
+    called on the event loop, is for a process that does not stand alone.
 
     0 after everything in flight was answered, 4 when no model could be loaded, 5 when the port is
     taken, 3 when the settings do not fit this host.
@@ -52,14 +97,15 @@ def run(settings: Settings, source: ConfigSource | None = None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = _serve_or_give_up(runner, settings, source, flush_logs)
+            made = surroundings or Alone
+            code = _serve_or_give_up(runner, settings, source, made, flush_logs)
             _exit_now(code, flush_logs)
     except KeyboardInterrupt:
         _exit_now(130, flush_logs)
     return code
 
 
-class _GiveUp(Exception):
+class GiveUp(Exception):
     """The server cannot start."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -71,11 +117,12 @@ def _serve_or_give_up(
     runner: asyncio.Runner,
     settings: Settings,
     source: ConfigSource | None,
+    surroundings: Callable[[], Surroundings],
     flush_logs: Callable[[], None],
 ) -> int:
     try:
-        return runner.run(_serve(settings, source))
-    except _GiveUp as given_up:
+        return runner.run(_serve(settings, source, surroundings))
+    except GiveUp as given_up:
         # The reason is the last line, and one write: the log's own thread writes there too.
         flush_logs()
         sys.stderr.write(f"tensorgate: {given_up}\n")
@@ -90,45 +137,47 @@ def _exit_now(code: int, flush_logs: Callable[[], None]) -> None:
     os._exit(code)
 
 
-async def _serve(settings: Settings, source: ConfigSource | None) -> int:
-    stop = _stop_requests()
-    reload_asked = _reload_requests()
+async def _serve(
+    settings: Settings, source: ConfigSource | None, make_surroundings: Callable[[], Surroundings]
+) -> int:
+    surroundings = make_surroundings()
     started = time.monotonic()
-    tls = await _tls(settings)
+    await surroundings.prepare(settings)
     try:
         backend = await asyncio.to_thread(_load_backend, settings)
         gateway = Gateway(settings, backend, source=source)
         await gateway.open_request_logs()
     except (ServingError, ConfigError) as error:
-        raise _GiveUp(EXIT_CONFIG, str(error)) from error
-    context = tls.context if tls is not None else None
-    listener = Listener(gateway.make_server(), settings.host, settings.rest_api_port, context)
+        raise GiveUp(EXIT_CONFIG, str(error)) from error
+    listener = surroundings.make_listener(gateway)
     grpc = GrpcListener(gateway, settings)
     try:
         port = await listener.start()
         await grpc.start()
     except PortBusyError as error:
-        raise _GiveUp(EXIT_PORT, str(error)) from error
+        raise GiveUp(EXIT_PORT, str(error)) from error
     except OSError as error:
         reason = f"cannot listen on {settings.host}: {error.strerror}"
-        raise _GiveUp(EXIT_PORT, reason) from error
+        raise GiveUp(EXIT_PORT, reason) from error
     except ConfigError as error:
-        raise _GiveUp(EXIT_CONFIG, str(error)) from error
+        raise GiveUp(EXIT_CONFIG, str(error)) from error
+    surroundings.listening()
     _say(f"Tensorgate {__version__}, {backend.description}, on {_devices(gateway)}")
-    reloading = asyncio.create_task(_follow(gateway, settings, tls, grpc, reload_asked))
+    reloading = asyncio.create_task(_follow(gateway, settings, grpc, surroundings))
     loading = asyncio.create_task(gateway.manager.load_all(watch=True))
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(surroundings.until_stop(settings))
     await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
         if failed := _fatal(gateway, settings):
-            raise _GiveUp(EXIT_MODEL, _problems(failed))
+            raise GiveUp(EXIT_MODEL, _problems(failed))
+        surroundings.ready()
         seconds = time.monotonic() - started
         ready = asyncio.create_task(_say_ready(gateway, settings, port, grpc, seconds))
         await stopping
         ready.cancel()
     reloading.cancel()
-    await _stop(gateway, listener, grpc, settings.drain_timeout_s)
+    await _stop(gateway, listener, grpc, stopping.result())
     return EXIT_OK
 
 
@@ -145,23 +194,8 @@ def _load_backend(settings: Settings) -> Backend:
             mixed_precision=settings.mixed_precision,
             xla_cpu=settings.xla_cpu_compilation_enabled,
             xla_gpu=settings.xla_gpu_compilation_enabled,
-            devices=settings.devices,
         )
     )
-
-
-async def _tls(settings: Settings) -> ServerTls | None:
-    if not settings.ssl_certificate_file:
-        return None
-    try:
-        return await asyncio.to_thread(
-            ServerTls,
-            settings.ssl_certificate_file,
-            settings.ssl_key_file,
-            settings.ssl_client_ca_file,
-        )
-    except TlsError as error:
-        raise _GiveUp(EXIT_CONFIG, str(error)) from error
 
 
 def _fatal(gateway: Gateway, settings: Settings) -> Mapping[str, ModelEntry]:
@@ -181,39 +215,71 @@ def _fatal(gateway: Gateway, settings: Settings) -> Mapping[str, ModelEntry]:
     }
 
 
-def _reload_requests() -> asyncio.Event:
-    """Set by SIGHUP, which must not end the process, from the start on."""
-    asked = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
-    return asked
-
-
 async def _follow(
-    gateway: Gateway,
-    settings: Settings,
-    tls: ServerTls | None,
-    grpc: GrpcListener,
-    asked: asyncio.Event,
+    gateway: Gateway, settings: Settings, grpc: GrpcListener, surroundings: Surroundings
 ) -> None:
-    """Reload when that is ``asked``, and when files change if the settings say so."""
+    """Reload when that is asked for, and when files change if the settings say so."""
     if (reloader := gateway.reloader) is None:
         return
+    seconds = settings.model_config_file_poll_wait_seconds
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(reloader.follow(asked, settings.model_config_file_poll_wait_seconds))
-        for certificate in (tls, grpc.tls):
-            if certificate is not None:
-                tasks.create_task(_follow_certificate(certificate))
+        tasks.create_task(reloader.follow(surroundings.reload_asked, seconds))
+        tasks.create_task(surroundings.follow_files())
+        if grpc.tls is not None:
+            tasks.create_task(_follow_certificate(grpc.tls))
 
 
-async def _follow_certificate(tls: ServerTls | GrpcTls) -> None:
+async def _follow_certificate(tls: GrpcTls) -> None:
     """New connections get a renewed certificate soon after its files were replaced."""
     while True:
         await asyncio.sleep(CERTIFICATE_POLL_SECONDS)
         try:
             if await asyncio.to_thread(tls.reload):
                 logger.info("certificate reloaded")
-        except (TlsError, ConfigError) as error:
+        except ConfigError as error:
             logger.error("certificate not reloaded", extra={"reason": str(error)})
+
+
+class Alone:
+    """Everything in one process: it has the port, the certificate and the signals."""
+
+    def __init__(self) -> None:
+        self.reload_asked = asyncio.Event()
+        self._stop = _StopRequests()
+        self._tls: ServerTls | None = None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        # It must not end the process, from the start on.
+        loop.add_signal_handler(signal.SIGHUP, self.reload_asked.set)
+
+    async def prepare(self, settings: Settings) -> None:
+        if not settings.ssl_certificate_file:
+            return
+        files = settings.ssl_certificate_file, settings.ssl_key_file, settings.ssl_client_ca_file
+        try:
+            self._tls = await asyncio.to_thread(ServerTls, *files)
+        except TlsError as error:
+            raise GiveUp(EXIT_CONFIG, str(error)) from error
+
+    def make_listener(self, gateway: Gateway) -> Listening:
+        settings, tls = gateway.settings, self._tls
+        context = tls.context if tls is not None else None
+        return Listener(gateway.make_server(), settings.host, settings.rest_api_port, context)
+
+    async def until_stop(self, settings: Settings) -> float:
+        await self._stop.wait()
+        return settings.drain_timeout_s
+
+    async def follow_files(self) -> None:
+        if self._tls is not None:
+            await self._tls.follow()
+
+    def listening(self) -> None:
+        """Nobody else needs to know."""
+
+    def ready(self) -> None:
+        """Nobody else needs to know."""
 
 
 class _StopRequests:
@@ -231,15 +297,7 @@ class _StopRequests:
         await self._asked.wait()
 
 
-def _stop_requests() -> _StopRequests:
-    requests = _StopRequests()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, requests, number)
-    return requests
-
-
-async def _stop(gateway: Gateway, listener: Listener, grpc: GrpcListener, seconds: float) -> None:
+async def _stop(gateway: Gateway, listener: Listening, grpc: GrpcListener, seconds: float) -> None:
     """Not ready; no new connections; last requests of the open ones; their answers; the end."""
     end = time.monotonic() + seconds
     gateway.router.draining = True

@@ -13,7 +13,7 @@ from gateway.backends.base import TensorSpec
 from gateway.codecs.json_text import type_label
 from gateway.errors import invalid_argument
 
-_WRITABLE = frozenset(
+WRITABLE = frozenset(
     np.dtype(name) for name in ("?", "i1", "i2", "i4", "i8", "u1", "u4", "u8", "f4", "f8", "O")
 )
 """The dtypes that TF Serving writes; half, uint16, complex and their like are refused."""
@@ -61,10 +61,10 @@ def _dumpable(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     """``array`` as orjson takes it: C-contiguous, aligned, of native byte order."""
     dtype = array.dtype
     flags = array.flags
-    if dtype in _WRITABLE and flags.c_contiguous and flags.aligned:
+    if dtype in WRITABLE and flags.c_contiguous and flags.aligned:
         return array
     native = dtype.newbyteorder("=")
-    if native not in _WRITABLE:
+    if native not in WRITABLE:
         raise invalid_argument(
             f'Failed to write JSON value for tensor type: {type_label(spec)} (output "{spec.name}")'
         )

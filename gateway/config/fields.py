@@ -24,6 +24,9 @@ _DEVICE = re.compile(r"(cpu|gpu):(0|[1-9][0-9]*)")
 _AXIS_REFERENCE = re.compile(r"(.+):([1-9][0-9]*)", re.DOTALL)
 
 
+MOST_WORKERS = 256
+
+
 class AutoSize(int):
     """A size that is found out while serving, from this number on. No plain number equals it, so
     that a change from one to the other is a change."""
@@ -162,6 +165,17 @@ def _no_less_than_0(seconds: float) -> float:
     return max(0.0, seconds)
 
 
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _workers(text: str) -> str:
+    text = text.strip().lower()
+    if text != "auto" and not (text.isdecimal() and int(text) <= MOST_WORKERS):
+        raise ValueError(f'must be "auto" or a number from 0 to {MOST_WORKERS}')
+    return text
+
+
 def _metrics_path(path: str) -> str:
     if path and (not path.startswith("/") or any(c.isspace() or c in "?#" for c in path)):
         raise ValueError('must be a URL path that starts with "/", or empty')
@@ -206,6 +220,7 @@ VersionSwap = Annotated[
 ]
 MixedPrecision = Literal["", "bfloat16"]
 MetricsPath = Annotated[str, AfterValidator(_metrics_path)]
+Workers = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_workers)]
 Tag = Annotated[str, Field(min_length=1)]
 Tags = Annotated[tuple[Tag, ...], BeforeValidator(_list_to_tuple), AfterValidator(_distinct)]
 

@@ -22,9 +22,12 @@ from gateway.config.fields import (
     PositiveSeconds,
     Seconds,
     Tags,
+    Workers,
 )
 from gateway.config.grpc_settings import GrpcSettings
 from gateway.config.inherited import Frozen
+
+DEFAULT_WORKERS = "0"
 
 
 class NetworkSettings(Frozen):
@@ -47,6 +50,11 @@ class NetworkSettings(Frozen):
     )
     drain_timeout_s: Seconds = Field(
         default=25.0, description="Longest wait for running requests at shutdown, in seconds."
+    )
+    workers: Workers = Field(
+        default=DEFAULT_WORKERS,
+        description="Processes that take connections in front of the one that runs the models; 0 "
+        "is one process for all, auto is chosen for the host.",
     )
     hot_path: bool = Field(
         default=True,

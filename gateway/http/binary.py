@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -26,10 +26,13 @@ from gateway.codecs.binary import (
 from gateway.codecs.predict_json import DEFAULT_SIGNATURE, Form, encode_outputs
 from gateway.codecs.results_json import check_method_name
 from gateway.errors import ServingError, invalid_argument
-from gateway.exchange import Api
-from gateway.http.call import InferenceApi, ParsedBody
 from gateway.http.responses import json_bytes
-from gateway.models.servable import SignatureQueue
+
+if TYPE_CHECKING:
+    # Fronts read heads with this module, and know nothing of models.
+    from gateway.exchange import Api
+    from gateway.http.call import InferenceApi, ParsedBody
+    from gateway.models.servable import SignatureQueue
 
 OCTET_STREAM = "application/octet-stream"
 TENSOR_NAME, TENSOR_DTYPE, TENSOR_SHAPE = "X-Tensor-Name", "X-Tensor-Dtype", "X-Tensor-Shape"

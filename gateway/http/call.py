@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from batching import BatchingError, Inputs, Item, OutputRows, Outputs, QueueFull
+from batching import BatchingError, Inputs, Item, Outputs, QueueFull, RunTiming
 from gateway.backends.base import Signature
 from gateway.errors import Code, ServingError
 from gateway.exchange import Api, Exchange, Observer
@@ -24,11 +24,6 @@ from gateway.tf_metrics import TfServingMetrics
 from gateway.translation import serving_error
 
 logger = logging.getLogger(__name__)
-
-LARGE_BODY_BYTES = 64 * 1024
-"""Above this a body is decoded on a thread, so that other connections get turns in between."""
-LARGE_OUTPUT_VALUES = 16 * 1024
-"""Above this many values an answer is encoded on a thread."""
 
 _NOTHING: Inputs = {}
 
@@ -92,6 +87,22 @@ class Call:
         return self.api.encode(self.body, self.queue.signature, self.inputs, outputs)
 
 
+class Counted(Protocol):
+    """What counting an outcome needs of a call."""
+
+    @property
+    def api(self) -> InferenceApi[Any]: ...
+
+    @property
+    def path(self) -> ModelPath: ...
+
+    @property
+    def servable(self) -> Servable: ...
+
+    @property
+    def queue(self) -> SignatureQueue: ...
+
+
 class Calls:
     """Begins, submits and counts calls. Lives on the event loop."""
 
@@ -106,7 +117,7 @@ class Calls:
         runs; as long as there are none, no Exchange is made."""
         self._registry = registry
         self._metrics = metrics
-        self._timeout = timeout
+        self.timeout = timeout
         self.observers = observers
         self.overload = Overload(registry)
         self._runtimes: dict[tuple[str, str], Histogram] = {}
@@ -144,7 +155,7 @@ class Calls:
     def submit(self, call: Call, done: Callable[[Item], None] | None = None) -> Item:
         """Queue the call's inputs; ``done`` as for ``Batcher.submit``. Raises BatchingError, which
         ``failed`` is there for."""
-        deadline = call.started + self._timeout
+        deadline = call.started + self.timeout
         return call.queue.batcher.submit(call.inputs, deadline=deadline, done=done)
 
     def refusal(self, path: ModelPath, signature: str | None = None) -> ServingError | None:
@@ -153,22 +164,30 @@ class Calls:
         # Observers want to see what a refused request says.
         return None if self.observers else self.overload.refusal(path, signature)
 
-    def answered(self, call: Call, item: Item) -> None:
+    def answered(self, call: Counted, item: Item) -> None:
         """Count a call whose item has its outputs."""
         timing = item.timing
         assert timing is not None, "the item is answered"
         servable, api = call.servable, call.api
         servable.outcomes.answered += 1
-        runtime = self._runtimes.get((servable.name, api.name))
-        if runtime is None:
-            runtime = self._runtimes[servable.name, api.name] = self._metrics.runtimes(
-                servable.name, api.name
-            )
-        runtime.observe(timing.finished_at - timing.started_at)
+        self._runtime(call).observe(timing.finished_at - timing.started_at)
         if api.takes_examples:
             self._metrics.examples(servable.name, item.rows)
 
-    def failed(self, call: Call, error: BatchingError | ServingError) -> ServingError:
+    def answered_together(self, call: Counted, timing: RunTiming, number: int) -> None:
+        """Count predict calls that are like this one and were answered by one run."""
+        call.servable.outcomes.answered += number
+        seconds = timing.finished_at - timing.started_at
+        self._runtime(call).observe_all([seconds] * number)
+
+    def _runtime(self, call: Counted) -> Histogram:
+        key = call.servable.name, call.api.name
+        found = self._runtimes.get(key)
+        if found is None:
+            found = self._runtimes[key] = self._metrics.runtimes(*key)
+        return found
+
+    def failed(self, call: Counted, error: BatchingError | ServingError) -> ServingError:
         """Count a call whose item was refused or failed; what to tell its client of the error."""
         if isinstance(error, QueueFull):
             self.overload.note(call.path, call.servable, call.queue, error)
@@ -209,17 +228,3 @@ class Calls:
             except Exception:
                 # An answer that is there is sent, whatever happens to those who look on.
                 logger.exception("an observer failed")
-
-
-def is_large(outputs: Outputs) -> bool:
-    """Whether encoding them would hold the event loop for long."""
-    if type(outputs) is OutputRows and outputs.batch.size <= LARGE_OUTPUT_VALUES:
-        return False
-    return _values(outputs) > LARGE_OUTPUT_VALUES
-
-
-def _values(outputs: Outputs) -> int:
-    size = 0
-    for output in outputs.values():
-        size += output.size
-    return size

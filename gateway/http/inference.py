@@ -14,7 +14,8 @@ from batching import BatchingError, Item
 from gateway.errors import ServingError
 from gateway.http.binary import inference_response, with_binary
 from gateway.http.body import read_body
-from gateway.http.call import LARGE_BODY_BYTES, Call, Calls, InferenceApi, is_large
+from gateway.http.call import Call, Calls, InferenceApi
+from gateway.http.large import LARGE_BODY_BYTES, is_large
 from gateway.http.paths import ModelPath
 from gateway.http.timing import server_timing, wants_timing
 

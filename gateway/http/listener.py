@@ -11,6 +11,8 @@ from typing import Protocol
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; 128 made 10,000 connects take 51 s."""
+KEEPALIVE_SECONDS = 75.0
+"""The longest rest of a connection between two requests."""
 LAST_WORDS_SECONDS = 0.5
 """How long busy keep-alive connections have to send one more request and be told to close."""
 ABANDON_SECONDS = 1.0
@@ -53,15 +55,20 @@ class Listener:
 
     async def start(self) -> int:
         """Listen; the port that was bound. Raises PortBusyError or OSError."""
-        loop = asyncio.get_running_loop()
         port = self._port
         for family, address in await find_addresses(self._host):
             bound = bind(family, address, port)
             port = bound.getsockname()[1]
+            await self.start_on([bound])
+        return port
+
+    async def start_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Take the connections of sockets that listen already."""
+        loop = asyncio.get_running_loop()
+        for bound in sockets:
             self._listening.append(
                 await loop.create_server(self._server, sock=bound, ssl=self._tls, backlog=BACKLOG)
             )
-        return port
 
     async def stop_accepting(self) -> None:
         """Close the listening sockets. Open connections go on."""
@@ -99,7 +106,7 @@ async def find_addresses(host: str) -> list[tuple[int, str]]:
 
 
 def bind(family: int, address: str, port: int) -> socket.socket:
-    """A socket that does not listen yet. Raises PortBusyError or OSError."""
+    """A socket that has the port for itself. Raises PortBusyError or OSError."""
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from random import randrange
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from gateway.errors import ServingError
+from gateway.errors import Code, ServingError
+
+logger = logging.getLogger(__name__)
 
 RETRY_SPREAD_SECONDS = 2
 
@@ -39,3 +42,16 @@ def error_response(error: ServingError, later: int | None = None) -> web.Respons
             later = randrange(RETRY_SPREAD_SECONDS + 1)  # noqa: S311 - no secret
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)) + later)
     return response
+
+
+def code_of(error: BaseException) -> Code:
+    """What a failed request counts as."""
+    return error.code if isinstance(error, ServingError) else Code.INTERNAL
+
+
+def refusal(error: BaseException, method: str) -> web.Response:
+    """The answer to a request that failed. What is nobody's known mistake is logged, not told."""
+    if isinstance(error, ServingError):
+        return error_response(error)
+    logger.error("request failed", exc_info=error, extra={"method": method})
+    return error_response(ServingError(Code.INTERNAL, "internal error"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -16,13 +15,11 @@ from gateway.http.inference import InferenceHandler
 from gateway.http.models import list_answer, metadata_answer, status_answer
 from gateway.http.oip import OipDoor, is_oip_path
 from gateway.http.paths import PREFIX, ModelPath, parse_model_path
-from gateway.http.responses import error_response, json_response
+from gateway.http.responses import code_of, error_response, json_response, refusal
 from gateway.metrics import Metrics
 from gateway.metrics.answered import AnsweredRequests
 from gateway.models.registry import Registry
 from gateway.tf_metrics import TfServingMetrics
-
-logger = logging.getLogger(__name__)
 
 Page = Callable[[], Awaitable[web.Response]]
 """A route with a fixed path, GET only."""
@@ -132,6 +129,11 @@ class Router:
         if path is not _NO_PATH:
             self._metrics.requests(name, path.verb).record(failure.http_status, seconds)
 
+    def count_answers(self, path: ModelPath, seconds: Sequence[float]) -> None:
+        """As ``count``, for several that were answered."""
+        name = path.name if path.name in self._registry.models else ""
+        self._answered.add_all(name, path.verb, seconds)
+
     async def _page(self, request: web.BaseRequest) -> web.Response:
         page = self._pages.get(request.path)
         if page is None:
@@ -145,16 +147,3 @@ class Router:
                 headers={"Allow": "GET, HEAD"},
             )
         return await page()
-
-
-def code_of(error: BaseException) -> Code:
-    """What a failed request counts as."""
-    return error.code if isinstance(error, ServingError) else Code.INTERNAL
-
-
-def refusal(error: BaseException, method: str) -> web.Response:
-    """The answer to a request that failed. What is nobody's known mistake is logged, not told."""
-    if isinstance(error, ServingError):
-        return error_response(error)
-    logger.error("request failed", exc_info=error, extra={"method": method})
-    return error_response(ServingError(Code.INTERNAL, "internal error"))

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from batching import Item
+from batching import RunTiming
+
+
+class Timed(Protocol):
+    """What was answered by a batch: an Item, or what is known of one in another process."""
+
+    @property
+    def timing(self) -> RunTiming | None: ...
+
+    @property
+    def queue_seconds(self) -> float: ...
 
 
 def wants_timing(headers: Mapping[str, str]) -> bool:
@@ -14,7 +25,7 @@ def wants_timing(headers: Mapping[str, str]) -> bool:
     return asked is not None and asked.strip().lower() not in ("0", "false", "")
 
 
-def server_timing(item: Item) -> str:
+def server_timing(item: Timed) -> str:
     """Where an answered item's time went, in milliseconds.
 
     ``queue``: from submission until rows of it were sealed into a batch; ``batch_wait``: from there

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+CERTIFICATE_POLL_SECONDS = 10.0
 
 Stamp = tuple[tuple[int, int, int], ...]
 """Inode, size and time of change of the files."""
@@ -59,6 +65,17 @@ class ServerTls:
         _load_certificate(self.context, *self._files)
         self._stamp = stamp
         return True
+
+    async def follow(self) -> None:
+        """Give new connections a renewed certificate soon after its files were replaced. Runs
+        until cancelled."""
+        while True:
+            await asyncio.sleep(CERTIFICATE_POLL_SECONDS)
+            try:
+                if await asyncio.to_thread(self.reload):
+                    logger.info("certificate reloaded")
+            except TlsError as error:
+                logger.error("certificate not reloaded", extra={"reason": str(error)})
 
 
 def _load_certificate(context: ssl.SSLContext, certificate_file: str, key_file: str) -> None:

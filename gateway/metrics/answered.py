@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 
 from gateway.metrics.registry import Metrics
@@ -28,6 +29,13 @@ class AnsweredRequests:
         if pending is None:
             pending = self._pending[model, api] = []
         pending.append(seconds)
+        if len(pending) >= MOST_PENDING:
+            self.count()
+
+    def add_all(self, model: str, api: str, seconds: Sequence[float]) -> None:
+        """As ``add``, for several."""
+        pending = self._pending.setdefault((model, api), [])
+        pending += seconds
         if len(pending) >= MOST_PENDING:
             self.count()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gateway.config.settings import ResolvedModel
 from gateway.config.status import ConfigStatus
@@ -19,8 +19,16 @@ MAX_ENDED = 16
 class ModelEntry:
     """One configured model. Lives on the event loop."""
 
-    def __init__(self, settings: ResolvedModel, *, allow_unavailable_labels: bool = False) -> None:
+    def __init__(
+        self,
+        settings: ResolvedModel,
+        *,
+        allow_unavailable_labels: bool = False,
+        watchers: Sequence[Callable[[ModelEntry], None]] = (),
+    ) -> None:
+        """``watchers`` are told whenever other versions may take requests, or other labels hold."""
         self.settings = settings
+        self._watchers = watchers
         self.versions: dict[int, VersionRecord] = {}
         self.error: ServingError | None = None
         """Why no version was found."""
@@ -76,6 +84,8 @@ class ModelEntry:
             self.latest = available.get(self.latest.version)
         self.undivided = None if self.settings.default_label else self.latest
         self.labels.activate(available.keys())
+        for watch in self._watchers:
+            watch(self)
 
     @property
     def is_foreign(self) -> bool:
@@ -110,11 +120,17 @@ class Registry:
         self.models: dict[str, ModelEntry] = {}
         self.configuration = ConfigStatus()
         """Of the configuration that the models come from."""
+        self.watchers: list[Callable[[ModelEntry], None]] = []
+        """Told of a model whenever what takes its requests may have changed."""
         for model in models:
             self.add(model)
 
     def add(self, settings: ResolvedModel) -> ModelEntry:
-        entry = ModelEntry(settings, allow_unavailable_labels=self.allow_unavailable_labels)
+        entry = ModelEntry(
+            settings,
+            allow_unavailable_labels=self.allow_unavailable_labels,
+            watchers=self.watchers,
+        )
         self.models[settings.name] = entry
         return entry
 

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import gateway.server
-from gateway.backends.base import Tensors
+import gateway.supervisor.supervisor
+from gateway.backends.base import Backend, Tensors
 from gateway.cli import main
+from gateway.config.settings import Settings
 from gateway.errors import Code, ServingError
 from tests.gateway.fake_backend import (
     Content,
@@ -66,6 +68,12 @@ class _Backend(FakeBackend):
         return super().load(path, ())
 
 
+def load_backend(settings: Settings) -> Backend:
+    """In the place of ``gateway.server``'s."""
+    return _Backend(CONTENTS, ("cpu:0", "cpu:1"))
+
+
 if __name__ == "__main__":
-    gateway.server._load_backend = lambda settings: _Backend(CONTENTS, ("cpu:0", "cpu:1"))
+    gateway.server._load_backend = load_backend
+    gateway.supervisor.supervisor.ENGINE_MODULE = "tests.gateway.fake_engine"
     main()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.http.hot import HotServer
+from gateway.http.hot.server import HotServer
 from gateway.http.listener import ConnectionServer
 from gateway.models.servable import Servable
 from tests.gateway.fake_backend import Content

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import gateway.app
-from gateway.http.call import LARGE_OUTPUT_VALUES
+from gateway.http.large import LARGE_OUTPUT_VALUES
 from tests.gateway.fake_backend import FakeSignature
 from tests.gateway.serving import until
 from tests.hot.fronts import Front, front

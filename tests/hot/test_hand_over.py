@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.http.hot import HotServer
+from gateway.http.hot.server import HotServer
 from tests.gateway.fake_backend import FakeSignature
 from tests.gateway.serving import until
 from tests.hot.corpus import MALFORMED, OTHERS, PLAIN

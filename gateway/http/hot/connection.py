@@ -7,7 +7,6 @@ import socket
 from typing import Protocol, cast
 
 from gateway.http.hot.head import END, Head, HeadReader, may_be_plain
-from gateway.http.hot.request import CurrentRequest, RequestContext
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Of a client that sends more requests than it takes answers, so much is read ahead."""
@@ -15,10 +14,31 @@ PATIENCE_TICKS = 2
 """A request that is still not there as a whole goes to aiohttp, which has timers for such."""
 
 
+class Turn(Protocol):
+    """The request that a connection is at; the same object for each one of the connection."""
+
+    head: Head | None
+    """That of the present request, if there is one."""
+
+    running: bool
+    """Whether that has its body and no answer."""
+
+    def begin(self, head: Head) -> bool:
+        """A request's head is there. False: it is the fallback's, and so is the connection."""
+
+    def run(self, body: bytes) -> None:
+        """The body of the request that began is there; ``send`` or ``hand_back`` follows."""
+
+    def withdraw(self) -> None:
+        """Forget a request that waits for its body: somebody else answers it."""
+
+    def abandon(self) -> None:
+        """The client is gone."""
+
+
 class Owner(Protocol):
     """What a connection needs of its server."""
 
-    context: RequestContext
     heads: HeadReader
     idle_ticks: int
     """So long a connection may rest between requests."""
@@ -28,8 +48,11 @@ class Owner(Protocol):
     def closed(self, connection: HotConnection) -> None:
         """It ended, or aiohttp has it."""
 
+    def make_request(self, connection: HotConnection) -> Turn:
+        """What brings the connection's requests to their answers, one after the other."""
+
     def make_fallback(self) -> asyncio.Protocol:
-        """aiohttp's protocol for a connection."""
+        """aiohttp's protocol for a connection, or what leads to it."""
 
 
 class HotConnection(asyncio.Protocol):
@@ -41,7 +64,9 @@ class HotConnection(asyncio.Protocol):
         "_closing",
         "_last_head",
         "_last_head_bytes",
+        "_missing",
         "_owner",
+        "_pieces",
         "_reading",
         "_request",
         "_ticks",
@@ -51,10 +76,15 @@ class HotConnection(asyncio.Protocol):
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._request = CurrentRequest(owner.context, self._send)
+        self._request = owner.make_request(self)
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         """Received and not used: requests that wait for their turn, the last one maybe in part."""
+        self._pieces: list[bytes] = []
+        """What follows the buffer while so much of a body is missing that it must not be copied
+        with each segment."""
+        self._missing = 0
+        """Bytes of that body that have not arrived; else 0."""
         self._last_head: Head | None = None
         self._last_head_bytes = b""
         self._body_at = 0
@@ -76,7 +106,13 @@ class HotConnection(asyncio.Protocol):
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._buffer:
+        if self._missing > 0:
+            self._pieces.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            self._gather()
+        elif self._buffer:
             self._buffer += data
         else:
             self._buffer = data
@@ -121,6 +157,25 @@ class HotConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    # What the request calls.
+
+    def send(self, answer: bytes, close: bool) -> None:
+        """The running request's answer, and whether the connection ends with it."""
+        assert self._transport is not None, "a lost connection's request is abandoned"
+        self._transport.write(answer)
+        self._ticks = 0
+        if close or self._closing:
+            self._closing = True
+            self._transport.close()
+        elif self._buffer or not self._reading:
+            # Not at once: a buffer full of requests would keep the loop from all others.
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def hand_back(self, body: bytes) -> None:
+        """Let the fallback answer the request that ran, and what follows it."""
+        self._buffer = b"%b%b%b" % (self._last_head_bytes, body, self._buffer)
+        self._hand_over()
+
     # Inside.
 
     def _proceed(self) -> None:
@@ -130,10 +185,14 @@ class HotConnection(asyncio.Protocol):
         if head is None:
             if self._closing or (head := self._next_head(buffer)) is None:
                 return
-            request.begin(head)
+            if not request.begin(head):
+                self._hand_over()
+                return
         stop = self._body_at + head.body_bytes
         received = len(buffer)
         if received < stop:
+            if stop - received > MAX_BUFFERED_BYTES:
+                self._missing = stop - received
             return
         if received > stop and not head.keep_alive:
             # Data behind a last request: aiohttp says what that is.
@@ -161,17 +220,12 @@ class HotConnection(asyncio.Protocol):
         self._last_head, self._last_head_bytes, self._body_at = head, head_bytes, end
         return head
 
-    def _send(self, answer: bytes, close: bool) -> None:
-        """The running request's answer."""
-        assert self._transport is not None, "a lost connection's request is abandoned"
-        self._transport.write(answer)
-        self._ticks = 0
-        if close or self._closing:
-            self._closing = True
-            self._transport.close()
-        elif self._buffer or not self._reading:
-            # Not at once: a buffer full of requests would keep the loop from all others.
-            asyncio.get_running_loop().call_soon(self._go_on)
+    def _gather(self) -> None:
+        """Put what has arrived together."""
+        if self._pieces:
+            self._buffer = b"".join((self._buffer, *self._pieces))
+            self._pieces.clear()
+        self._missing = 0
 
     def _go_on(self) -> None:
         """Look again at what waits, now that a request is over or the client has read."""
@@ -197,6 +251,7 @@ class HotConnection(asyncio.Protocol):
 
     def _hand_over(self) -> None:
         """Let aiohttp have the connection, as if everything since the last answer came now."""
+        self._gather()
         transport, buffer = self._transport, self._buffer
         assert transport is not None, "connected"
         self._request.withdraw()
@@ -211,4 +266,5 @@ class HotConnection(asyncio.Protocol):
     def _forget(self) -> None:
         """The connection is no more, or not here."""
         self._transport, self._buffer, self._closing = None, b"", True
+        self._pieces.clear()
         self._owner.closed(self)

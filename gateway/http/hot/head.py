@@ -21,7 +21,7 @@ from gateway.http.binary import (
     TENSOR_SHAPE,
     is_binary,
 )
-from gateway.http.call import LARGE_BODY_BYTES
+from gateway.http.large import LARGE_BODY_BYTES
 from gateway.http.paths import ModelPath, parse_model_path
 from gateway.http.timing import wants_timing
 
@@ -82,9 +82,10 @@ class HeadReader:
     are one look-up.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
-        """Requests with larger bodies are not plain."""
+    def __init__(self, max_body_bytes: int, max_json_bytes: int = MAX_JSON_BYTES) -> None:
+        """Requests with larger bodies are not plain, nor with more JSON than ``max_json_bytes``."""
         self._max_body_bytes = max_body_bytes
+        self._max_json_bytes = max_json_bytes
         self._known: dict[bytes, Head] = {}
 
     def read(self, head: bytes) -> Head | None:
@@ -92,7 +93,7 @@ class HeadReader:
         not plain."""
         found = self._known.get(head)
         if found is None:
-            found = read_head(head, self._max_body_bytes)
+            found = read_head(head, self._max_body_bytes, self._max_json_bytes)
             if found is not None and len(head) <= _CACHED_HEAD_BYTES:
                 # Who sends ever new heads costs all others one reading of theirs.
                 if len(self._known) >= _CACHED_HEADS:
@@ -114,7 +115,9 @@ def may_be_plain(beginning: bytes) -> bool:
     )
 
 
-def read_head(head: bytes, max_body_bytes: int) -> Head | None:
+def read_head(
+    head: bytes, max_body_bytes: int, max_json_bytes: int = MAX_JSON_BYTES
+) -> Head | None:
     """See ``HeadReader.read``."""
     if not may_be_plain(head):
         return None
@@ -129,7 +132,7 @@ def read_head(head: bytes, max_body_bytes: int) -> Head | None:
     body_bytes = int(length[0])
     path = _predict_path(parsed.target.decode())
     binary = _binary_fields(fields)
-    limit = MAX_BINARY_BYTES if binary is not None and is_binary(binary) else MAX_JSON_BYTES
+    limit = MAX_BINARY_BYTES if binary is not None and is_binary(binary) else max_json_bytes
     if path is None or body_bytes > min(limit, max_body_bytes) or not _NOT_PLAIN.isdisjoint(fields):
         return None
     asked = {name.decode(): fields[name].decode() for name in _TIMING if name in fields}

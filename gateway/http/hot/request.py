@@ -13,11 +13,13 @@ from batching import BatchingError, Item, Outputs
 from gateway.codecs.predict_json import DEFAULT_SIGNATURE
 from gateway.errors import Code, ServingError
 from gateway.http.binary import SIGNATURE_NAME, inference_response, is_binary, with_binary
-from gateway.http.call import Call, Calls, InferenceApi, is_large
+from gateway.http.call import Call, Calls, InferenceApi
 from gateway.http.hot.answers import AnswerWriter
 from gateway.http.hot.head import Head
 from gateway.http.hot.hold import Hold
-from gateway.http.router import Router, code_of, refusal
+from gateway.http.large import is_large
+from gateway.http.responses import code_of, refusal
+from gateway.http.router import Router
 from gateway.http.timing import server_timing
 
 _STOPPED = ServingError(Code.UNAVAILABLE, "the server is stopping")
@@ -63,11 +65,12 @@ class CurrentRequest:
         self._item: Item | None = None
         self._started = 0.0
 
-    def begin(self, head: Head) -> None:
-        """A request's head is there."""
+    def begin(self, head: Head) -> bool:
+        """A request's head is there. All are taken."""
         self.head = head
         self._started = time.monotonic()
         self._context.router.in_flight += 1
+        return True
 
     def run(self, body: bytes) -> None:
         """The body of the request that began is there."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from aiohttp import web
-
-from gateway.http.hot.connection import HotConnection
-from gateway.http.hot.head import HeadReader
-from gateway.http.hot.request import RequestContext
+from gateway.http.hot.connection import HotConnection, Turn
+from gateway.http.hot.head import MAX_JSON_BYTES, HeadReader
+from gateway.http.hot.hold import Hold
+from gateway.http.listener import ConnectionServer
 
 SHORTEST_TICK_SECONDS, LONGEST_TICK_SECONDS = 0.05, 1.0
 TICKS_A_TIMEOUT = 4
@@ -22,17 +21,21 @@ class HotServer:
 
     def __init__(
         self,
-        fallback: web.Server,
-        context: RequestContext,
+        fallback: ConnectionServer,
+        make_request: Callable[[HotConnection], Turn],
+        hold: Hold,
         *,
         max_body_bytes: int,
+        max_json_bytes: int = MAX_JSON_BYTES,
         timeout: float,
         keepalive: float,
     ) -> None:
-        """``fallback`` gets connections with requests that are not plain. ``timeout`` of a
-        request and ``keepalive``, the longest rest between two, are in seconds."""
-        self.context = context
-        self.heads = HeadReader(max_body_bytes)
+        """``fallback`` gets connections with requests that are not plain; ``make_request`` is
+        called once for each connection. ``hold`` has the refusals of all. ``timeout`` of a request
+        and ``keepalive``, the longest rest between two, are in seconds."""
+        self._make_request = make_request
+        self._hold = hold
+        self.heads = HeadReader(max_body_bytes, max_json_bytes)
         self.fallback = fallback
         wanted = max(SHORTEST_TICK_SECONDS, timeout / TICKS_A_TIMEOUT)
         self._tick_seconds = min(LONGEST_TICK_SECONDS, wanted)
@@ -52,7 +55,7 @@ class HotServer:
 
     def pre_shutdown(self) -> None:
         """Close the connections that are at no request; the others with their next answer."""
-        self.context.hold.release()
+        self._hold.release()
         for connection in list(self._connections):
             connection.shut()
         self.fallback.pre_shutdown()
@@ -76,6 +79,9 @@ class HotServer:
         self._connections.discard(connection)
         if not self._connections:
             self._all_closed.set()
+
+    def make_request(self, connection: HotConnection) -> Turn:
+        return self._make_request(connection)
 
     def make_fallback(self) -> asyncio.Protocol:
         return self.fallback()

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.errors import invalid_argument
 from gateway.http.body import read_body
-from gateway.http.call import LARGE_BODY_BYTES
+from gateway.http.large import LARGE_BODY_BYTES
 from gateway.http.oip.compression import LEAST_BYTES, choose_encoding, compress
 from gateway.http.oip.paths import Target
 from gateway.oip.inference import Arrival
