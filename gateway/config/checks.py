@@ -10,6 +10,7 @@ from gateway.config.padding_checks import padding_contradictions
 from gateway.config.request_log_checks import request_log_contradictions
 from gateway.config.settings import BatchSettings, ResolvedModel, Settings
 from gateway.config.version_checks import version_contradictions
+from gateway.config.waiting import level_contradictions
 from gateway.config.wording import Key, dotted, quoted
 
 NO_MODEL = (
@@ -67,6 +68,7 @@ def _contradictions(settings: Settings, origins: Mapping[str, str]) -> Iterator[
         yield from _model_devices(model, scope)
         yield from _length_patience(model, scope)
         yield from padding_contradictions(model, origins)
+        yield from level_contradictions(model, origins)
         yield from version_contradictions(model, scope.quote)
     yield from request_log_contradictions(settings, origins)
 

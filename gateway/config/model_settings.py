@@ -21,6 +21,7 @@ from gateway.config.fields import (
 )
 from gateway.config.inherited import Frozen, InheritedSettings, Overrides
 from gateway.config.version_fields import Label, LabelTarget, Version, VersionPolicyText
+from gateway.config.waiting import WaitingSettings
 
 
 class PadSettings(Frozen):
@@ -49,7 +50,7 @@ class ShadowSettings(Frozen):
     )
 
 
-class ModelSettings(Overrides):
+class ModelSettings(Overrides, WaitingSettings):
     """One model."""
 
     base_path: LocalPath = Field(default="", description="Folder of the numbered version folders.")
@@ -92,7 +93,7 @@ class ModelSettings(Overrides):
     )
 
 
-class ResolvedModel(InheritedSettings):
+class ResolvedModel(InheritedSettings, WaitingSettings):
     """What is in force for one model."""
 
     name: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
-from batching import BatchPolicy, Padding, PadInput
+from batching import BatchPolicy, LevelPolicy, Padding, PadInput
 from gateway.backends.base import Signature, TensorSpec
 from gateway.config.fields import AutoSize
 from gateway.config.settings import PadSettings, ResolvedModel
+from gateway.config.waiting import LevelSettings
 from gateway.errors import ServingError, invalid_argument
 
 MOST_BATCH_SIZE = 512
@@ -31,6 +32,23 @@ def batch_policy(settings: ResolvedModel, signature: Signature, alone_because: s
         split=settings.split_large_requests,
         padding=_padding(settings, signature),
         isolate=settings.isolate_failures and not signature.stateful,
+        priority_levels=settings.priority_levels,
+        default_priority_level=settings.default_priority_level or settings.priority_levels,
+        queue_timeout=settings.queue_timeout_ms / 1000,
+        queue_timeout_action=settings.queue_timeout_action,
+        allow_timeout_override=settings.allow_timeout_override,
+        level_policies={n: _level(rules) for n, rules in settings.level_policies.items()},
+        relief_every=settings.relief_every,
+        preserve_ordering=settings.preserve_ordering,
+    )
+
+
+def _level(rules: LevelSettings) -> LevelPolicy:
+    return LevelPolicy(
+        rules.queue_timeout_ms / 1000,
+        rules.queue_timeout_action,
+        rules.allow_timeout_override,
+        rules.max_queue_size,
     )
 
 
