@@ -15,10 +15,12 @@ from batching.errors import (
     IncompatibleItem,
     ItemTooLarge,
     QueueFull,
+    QueueTimeout,
 )
 from batching.executor import DeviceThread, Executor, InlineExecutor
 from batching.item import Inputs, Item, Outputs, RunTiming
 from batching.latency import LatencyModel
+from batching.levels import LevelPolicy
 from batching.observe import (
     BatchDone,
     BatcherStatistics,
@@ -63,6 +65,7 @@ __all__ = [
     "ItemDropped",
     "ItemTooLarge",
     "LatencyModel",
+    "LevelPolicy",
     "LoopClock",
     "Observer",
     "OutputRows",
@@ -71,6 +74,7 @@ __all__ = [
     "PadInput",
     "Padding",
     "QueueFull",
+    "QueueTimeout",
     "ReleaseReason",
     "RunFunction",
     "RunTiming",

@@ -20,6 +20,8 @@ class Backlog(NamedTuple):
     """Each item runs by itself."""
     batch_rows: int
     """Rows of a full batch."""
+    trials: int = 0
+    """Batches more than the rows need, which may be made to learn from."""
 
 
 class Refusal(NamedTuple):
@@ -29,9 +31,7 @@ class Refusal(NamedTuple):
     error: QueueFull
 
 
-def predicted_wait(
-    backlog: Backlog, rows: int, latency: LatencyModel, executors: int
-) -> float:
+def predicted_wait(backlog: Backlog, rows: int, latency: LatencyModel, executors: int) -> float:
     """Seconds until ``rows`` new rows behind the backlog would be answered.
 
     Every executor is taken to have just started a batch, and partial batches count as full:
@@ -45,7 +45,7 @@ def predicted_wait(
         return rounds * (fixed + per_row * mean_rows)
     batches = math.ceil((backlog.rows + rows) / backlog.batch_rows)
     rounds = math.ceil(batches / executors) + 1
-    return rounds * (fixed + per_row * backlog.batch_rows)
+    return rounds * (fixed + per_row * backlog.batch_rows) + backlog.trials * fixed
 
 
 def refusal(

@@ -21,27 +21,32 @@ from batching.admission import Backlog, predicted_wait, refusal
 from batching.answers import Answers
 from batching.clock import Clock, LoopClock
 from batching.compatibility import describe
-from batching.errors import BatchingError, Closed, DeadlineExceeded, ItemTooLarge, QueueFull
+from batching.errors import (
+    BatchingError,
+    Closed,
+    DeadlineExceeded,
+    ItemTooLarge,
+    QueueFull,
+    QueueTimeout,
+)
 from batching.executor import Job
 from batching.isolation import RerunBudget
 from batching.item import Inputs, Item, Outputs
-from batching.latency import LatencyModel
 from batching.observe import (
     BatcherStatistics,
     BatchReleased,
     DropReason,
     Observer,
-    ReleaseReason,
     ignore,
 )
 from batching.packed import PackedInputs
 from batching.policy import BatchPolicy
 from batching.pool import DevicePool
-from batching.queue import BatchQueue
-from batching.runner import BatchJob, BatchOutcome, RunFunction
-from batching.sizing import Sizer
+from batching.runner import BatchJob, RunFunction
+from batching.speeds import Speeds
 from batching.tally import Tally
 from batching.tensors import Assembler
+from batching.turns import Turns
 from batching.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -79,23 +84,23 @@ class Batcher:
         self._run_on = dict(run_on or {})
         self._assembler = Assembler(self.policy, dtypes)
         self._budget = RerunBudget(self.policy.rerun_seconds_per_minute)
-        self._queue: BatchQueue[Item] = BatchQueue(self.policy)
+        self._turns = Turns(self.policy)
+        self._in_turn = not self._turns.plain
+        self._queue = self._turns.queue
         self._running: set[BatchJob] = set()
         self._tally = Tally()
         self._answers = Answers(self.name, self._queue, self._tally, observer, self._now)
         self._pool = pool
         self._seat = pool.join(self, executors)
-        self._sizers = {executor: Sizer(self.policy) for executor in self._seat.allowed}
-        plain = len(self._sizers) == 1 and self.policy.padding is None
-        self._only_sizer = next(iter(self._sizers.values())) if plain else None
-        self.latency = self._only_sizer.latency if self._only_sizer else LatencyModel()
+        self._speeds = Speeds(self.policy, self._seat.allowed)
+        self.latency = self._speeds.latency
         """By rows, of all executors."""
         self._wakeup = Wakeup(self._clock, self._tick)
         self._discard = self._cancelled
         self._takes_packed = self.policy.padding is None
         self._most_rows = self.policy.max_item_rows
         # Up to so many rows in the queue nothing can speak against an item (without a deadline).
-        self._batch_rows = self.batch_rows
+        self._batch_rows = self._speeds.batch_rows
         self._unbounded = self.policy.queue_budget == math.inf
         self._sure_rows, self._sure_seconds = self._batch_rows, 0.0
         """Up to so many rows in the queue a request with at least so much time left is admitted."""
@@ -132,6 +137,8 @@ class Batcher:
         rows: int = 0,
         key: Hashable = None,
         done: Callable[[Item], None] | None = None,
+        priority: int = 0,
+        queue_timeout: float | None = None,
     ) -> Item:
         """Let a request wait for the next batch. Await the item for its outputs.
 
@@ -143,11 +150,13 @@ class Batcher:
         they must not be changed until the item is done. ``deadline`` is a second of the batcher's
         clock (``time.monotonic()``); then the item fails with DeadlineExceeded wherever it is. Give
         ``rows`` and ``key`` to skip looking at the inputs: equal keys then promise inputs that
-        stack; not for padded inputs.
+        stack; not for padded inputs. ``priority`` is a level of the policy, 1 the highest; 0, or
+        one that there is not, takes the default. ``queue_timeout`` (seconds) shortens the level's,
+        where the policy lets it.
 
         Raises QueueFull, ItemTooLarge, IncompatibleItem, DeadlineExceeded (already past) or Closed.
         The item itself fails with what the function raised for it alone, BatchFailed,
-        DeadlineExceeded or Closed.
+        DeadlineExceeded, QueueTimeout or Closed.
         """
         now = self._now()
         length = 1
@@ -165,6 +174,8 @@ class Batcher:
             self._admit(rows, deadline - now)
         future = self._loop.create_future() if done is None else None
         item = Item(future, done, inputs, rows, key, length, now, deadline, self._discard)
+        if self._in_turn:
+            self._enter(item, priority, queue_timeout)
         queue.offer(item)
         self._tally.submitted += 1
         seat = self._seat
@@ -218,7 +229,7 @@ class Batcher:
         queue = self._queue
         try:
             self._expire(now)
-            limit = self._sizers[executor].limit(queue.rows, free)
+            limit = self._speeds.limit(executor, queue.rows, free)
             batch = queue.take(now, flush=self._draining, limit=limit)
         except Exception as error:  # noqa: BLE001 - a broken queue must not take the loop along
             self._fail_everything(error)
@@ -252,10 +263,7 @@ class Batcher:
             if error is not None:
                 raise error
             self._answers.give(job, result)
-            if self._only_sizer is None or result.reruns:
-                self._learn(job, result)
-            elif result.runs:
-                self._only_sizer.record(result.padded_rows, 0, result.run_seconds)
+            self._speeds.learn(job, result)
         except BaseException as raised:
             if not isinstance(raised, BatchingError):
                 logger.exception("%s: a batch could not be completed", self.name, exc_info=raised)
@@ -266,29 +274,9 @@ class Batcher:
 
     def predicted_seconds(self) -> float:
         """Expected run time of a full batch; inf while no batch has run."""
-        if not self.latency.learned:
-            return math.inf
-        return self.latency.predict(1 if self._queue.single else self.batch_rows)
-
-    @property
-    def batch_rows(self) -> int:
-        """Rows of a full batch, as large as batches are worth making by what is known now."""
-        return max(sizer.rows for sizer in self._sizers.values())
+        return self._speeds.predict(1 if self._queue.single else self._speeds.batch_rows)
 
     # Inside.
-
-    def _learn(self, job: BatchJob, outcome: BatchOutcome) -> None:
-        sizer = self._sizers[job.executor]
-        if outcome.reruns:
-            if not any(isinstance(result, Exception) for result in outcome.results):
-                sizer.too_large(outcome.rows)
-        elif outcome.runs:
-            rows = outcome.padded_rows
-            if job.batch.reason is not ReleaseReason.ALONE:
-                longest = max([item.length for item, _, _ in outcome.parts])
-                sizer.record(rows, rows * longest, outcome.run_seconds)
-            if sizer is not self._only_sizer:
-                self.latency.record(rows, outcome.run_seconds)
 
     def _refusal(self, rows: int, deadline: float, now: float) -> BatchingError:
         if self._draining:
@@ -305,7 +293,7 @@ class Batcher:
         endless = self._unbounded and time_left == math.inf
         if queue.rows + rows <= (self.policy.max_queue_rows if endless else self._batch_rows):
             return
-        backlog = Backlog(queue.rows, queue.items, queue.single, self._batch_rows)
+        backlog = self._backlog()
         executors = len(self._seat.allowed)
         refused = refusal(backlog, rows, time_left, self.policy, self.latency, executors)
         if refused is not None:
@@ -318,7 +306,7 @@ class Batcher:
 
     def _forget_admissions(self) -> None:
         """What a batch costs is known better now."""
-        self._batch_rows = self._sure_rows = self.batch_rows
+        self._batch_rows = self._sure_rows = self._speeds.batch_rows
         self._sure_seconds = 0.0
         self.refusing = None
 
@@ -326,7 +314,7 @@ class Batcher:
         """Spare those who come next the question, if twice as many rows could still wait."""
         queue, policy = self._queue, self.policy
         rows = min(2 * (queue.rows + 1), policy.max_queue_rows)
-        nothing = Backlog(0, 0, single=False, batch_rows=self._batch_rows)
+        nothing = Backlog(0, 0, False, self._batch_rows, policy.adaptive)
         wait = predicted_wait(nothing, rows, self.latency, executors)
         if wait <= policy.queue_budget:
             self._sure_rows, self._sure_seconds = rows, wait
@@ -337,15 +325,34 @@ class Batcher:
         self._answers.fail(self._queue.clear(), error)
         self._signal_if_empty()
 
+    def _enter(self, item: Item, priority: int, queue_timeout: float | None) -> None:
+        if objection := self._turns.objection(priority):
+            self._answers.refused(DropReason.FULL, item.rows)
+            raise QueueFull(objection, retry_after=self._backlog_seconds())
+        self._wakeup.arm(self._turns.enter(item, priority, queue_timeout))
+
+    def _backlog_seconds(self) -> float:
+        return predicted_wait(self._backlog(), 0, self.latency, len(self._seat.allowed))
+
+    def _backlog(self) -> Backlog:
+        queue = self._queue
+        return Backlog(
+            queue.rows, queue.items, queue.single, self._batch_rows, self.policy.adaptive
+        )
+
     def _cancelled(self, item: Item) -> None:
         self._answers.cancelled(item)
+        self._turns.leave(item)
         self.refusing = None
         self._signal_if_empty()
 
     def _expire(self, now: float) -> None:
         for item in self._queue.expire(now):
-            waited = now - item.enqueued_at
-            error = DeadlineExceeded(f"no answer within {waited * 1000:.0f} ms")
+            milliseconds = (now - item.enqueued_at) * 1000
+            error: BatchingError = DeadlineExceeded(f"no answer within {milliseconds:.0f} ms")
+            if item.deadline > now:
+                message = f"no device was free within the queue time-out of {milliseconds:.0f} ms"
+                error = QueueTimeout(message, retry_after=self._backlog_seconds())
             self._answers.drop(item, DropReason.EXPIRED, error)
             self.refusing = None
 

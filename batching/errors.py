@@ -16,6 +16,10 @@ class QueueFull(BatchingError):
         """Seconds until the present backlog should be gone (an estimate)."""
 
 
+class QueueTimeout(QueueFull):
+    """The item waited longer than its queue time-out."""
+
+
 class ItemTooLarge(BatchingError):
     """The item can never run under this policy, however long it waits."""
 

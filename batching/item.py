@@ -47,11 +47,20 @@ class Item:
         "length",
         "outputs",
         "parts",
+        "priority",
+        "queue_deadline",
         "queued",
+        "rank",
         "rows",
         "taken",
         "timing",
     )
+    priority: int
+    """Its level. This one and the next two exist only where a policy has levels."""
+    queue_deadline: float
+    """Second of the clock until when it may wait; inf for ever."""
+    rank: int
+    """Owned by the queue."""
 
     def __init__(
         self,
@@ -116,6 +125,11 @@ class Item:
         """From submission until its first rows were sealed; the item must be answered."""
         assert self.timing is not None, "the item is answered"
         return (self.first_sealed_at or self.timing.sealed_at) - self.enqueued_at
+
+    def redirect(self, tell: Callable[[Item], None]) -> Callable[[Item], None]:
+        """Have ``tell`` told of the outcome instead of the one that is returned."""
+        before, self._tell = self._tell, tell
+        return before
 
     def complete(self, outputs: Outputs, timing: RunTiming) -> None:
         """Give it its answer and tell whoever waits; it must not be finished. Raises what a

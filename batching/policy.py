@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+from batching.levels import Action, LevelPolicy
+from batching.requirements import require
 
 
 def _require_ascending(name: str, values: tuple[int, ...]) -> None:
-    _require(all(v > 0 for v in values), f"{name} must be positive: {list(values)}")
+    require(all(v > 0 for v in values), f"{name} must be positive: {list(values)}")
     ascending = all(a < b for a, b in itertools.pairwise(values))
-    _require(ascending, f"{name} must be ascending and distinct: {list(values)}")
+    require(ascending, f"{name} must be ascending and distinct: {list(values)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,9 @@ class PadInput:
     length_input: str | None = None
 
     def __post_init__(self) -> None:
-        _require(len(self.axes) > 0, "padding needs at least one axis")
-        _require(all(axis >= 1 for axis in self.axes), "axis 0 is the batch and is never padded")
-        _require(len(set(self.axes)) == len(self.axes), f"axes are not distinct: {self.axes}")
+        require(len(self.axes) > 0, "padding needs at least one axis")
+        require(all(axis >= 1 for axis in self.axes), "axis 0 is the batch and is never padded")
+        require(len(set(self.axes)) == len(self.axes), f"axes are not distinct: {self.axes}")
         _require_ascending("buckets", self.buckets)
 
     def common_length(self, longest: int) -> int:
@@ -73,12 +71,12 @@ class Padding:
     patience: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.patience >= 0, f"patience must not be negative: {self.patience}")
+        require(self.patience >= 0, f"patience must not be negative: {self.patience}")
         for output, axes in self.trim.items():
             for axis, (name, input_axis) in axes.items():
-                _require(axis >= 1, f"trim of {output!r}: axis 0 is the batch")
+                require(axis >= 1, f"trim of {output!r}: axis 0 is the batch")
                 known = name in self.inputs and input_axis in self.inputs[name].axes
-                _require(known, f"trim of {output!r}: axis {input_axis} of {name!r} is not padded")
+                require(known, f"trim of {output!r}: axis {input_axis} of {name!r} is not padded")
 
     @property
     def filled_inputs(self) -> frozenset[str]:
@@ -124,33 +122,83 @@ class BatchPolicy:
     """Bound on the extra runs of one failed batch."""
     rerun_seconds_per_minute: float = 45.0
     """Bound on the device time that re-runs may cost, over all batches."""
+    priority_levels: int = 0
+    """Requests of level 1 go first, then those of level 2 and so on. 0: all are equal."""
+    default_priority_level: int = 0
+    """The level of requests that name none, or one that there is not."""
+    queue_timeout: float = 0.0
+    """See LevelPolicy; of levels without a policy of their own, as the next three."""
+    queue_timeout_action: Action = "reject"
+    allow_timeout_override: bool = False
+    max_queue_size: int = 0
+    level_policies: Mapping[int, LevelPolicy] = field(default_factory=dict)
+    relief_every: int = 10
+    """Once so many batches in a row went ahead of an older request of a lower level, the next takes
+    requests in order of arrival: no level starves. 0: higher levels always go first."""
+    preserve_ordering: bool = False
+    """Whether answers are given in order of arrival. Failures are told at once."""
 
     def __post_init__(self) -> None:
-        _require(
-            self.max_batch_size >= 1, f"max_batch_size must be positive: {self.max_batch_size}"
-        )
+        require(self.max_batch_size >= 1, f"max_batch_size must be positive: {self.max_batch_size}")
         first = self.first_batch_size
-        _require(
+        require(
             first is None or 1 <= first <= self.max_batch_size,
             f"first_batch_size must be within 1 and max_batch_size: {first}",
         )
-        _require(
+        require(
             self.batch_timeout >= 0, f"batch_timeout must not be negative: {self.batch_timeout}"
         )
-        _require(self.queue_budget > 0, f"queue_budget must be positive: {self.queue_budget}")
-        _require(self.max_reruns >= 0, f"max_reruns must not be negative: {self.max_reruns}")
-        _require(
+        require(self.queue_budget > 0, f"queue_budget must be positive: {self.queue_budget}")
+        require(self.max_reruns >= 0, f"max_reruns must not be negative: {self.max_reruns}")
+        require(
             self.max_queue_rows >= self.max_batch_size,
             f"max_queue_rows ({self.max_queue_rows}) is below max_batch_size "
             f"({self.max_batch_size}): a full batch could never wait",
         )
         _require_ascending("allowed_batch_sizes", self.allowed_batch_sizes)
         if self.allowed_batch_sizes:
-            _require(
+            require(
                 self.allowed_batch_sizes[-1] == self.max_batch_size,
                 f"the last of allowed_batch_sizes ({self.allowed_batch_sizes[-1]}) must equal "
                 f"max_batch_size ({self.max_batch_size})",
             )
+        self._check_levels()
+
+    def _check_levels(self) -> None:
+        levels, default = self.priority_levels, self.default_priority_level
+        require(levels >= 0, f"priority_levels must not be negative: {levels}")
+        least = min(levels, 1)
+        within = f"within {least} and {levels}"
+        require(least <= default <= levels, f"default_priority_level must be {within}: {default}")
+        unknown = [level for level in self.level_policies if not 1 <= level <= levels]
+        require(not unknown, f"level_policies names levels {unknown}; there are {levels}")
+        relief = self.relief_every
+        require(relief >= 0, f"relief_every must not be negative: {relief}")
+        self.default_level()
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether there is more to waiting than order of arrival."""
+        return self.priority_levels > 0 or self.default_level() != LevelPolicy()
+
+    def default_level(self) -> LevelPolicy:
+        """The rules of waiting at levels without a policy of their own."""
+        return LevelPolicy(
+            self.queue_timeout,
+            self.queue_timeout_action,
+            self.allow_timeout_override,
+            self.max_queue_size,
+        )
+
+    def level_of(self, priority: int) -> int:
+        """The level of a request that asks for ``priority``; 1 where there are no levels."""
+        if 1 <= priority <= self.priority_levels:
+            return priority
+        return self.default_priority_level or 1
+
+    def of_level(self, level: int) -> LevelPolicy:
+        """The rules of waiting at a level."""
+        return self.level_policies.get(level) or self.default_level()
 
     @property
     def whole_rows(self) -> int:

@@ -12,7 +12,7 @@ first, so no key starves.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic
 
@@ -53,6 +53,7 @@ class BatchQueue(Generic[E]):
         self._policy = policy
         self._limit = Limit(policy.max_batch_size)
         self._lanes: dict[Hashable, Lane[E]] = {}
+        self._make_lane: Callable[[bool], Lane[E]] = Lane
         self._deadlines: Deadlines[E] = Deadlines()
         self.rows = 0
         """Rows that wait."""
@@ -69,7 +70,7 @@ class BatchQueue(Generic[E]):
         key = ALONE if self.single else entry.key
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(single=self.single or key is ALONE)
+            lane = self._lanes[key] = self._make_lane(self.single or key is ALONE)
         entry.key = key
         entry.queued = True
         lane.entries.append(entry)
@@ -94,7 +95,7 @@ class BatchQueue(Generic[E]):
             return None
         head = lane.head()
         key, oldest = head.key, head.enqueued_at
-        slices = take_slices(lane, self._policy, limit, now)
+        slices = self._form(lane, limit, now)
         rows = 0
         for _, start, stop in slices:
             rows += stop - start
@@ -172,18 +173,29 @@ class BatchQueue(Generic[E]):
         for lane in self._lanes.values():
             yield from (entry for entry in lane.entries if entry.queued)
 
+    def _form(self, lane: Lane[E], limit: Limit, now: float) -> list[Slice[E]]:
+        """Remove the next batch from a lane."""
+        return take_slices(lane, self._policy, limit, now)
+
     def _next_lane(self, now: float, flush: bool, full: int) -> Lane[E] | None:
-        """The lane to serve: of those that may go, the one whose head is oldest."""
+        """The lane to serve: of those that may go, the one that comes first."""
+        lanes = self._lanes
         timeout = 0.0 if flush else self._policy.batch_timeout
-        best: Lane[E] | None = None
-        oldest = math.inf
-        for lane in self._lanes.values():
-            enqueued_at = lane.head().enqueued_at
-            if enqueued_at < oldest and (
-                timeout == 0 or lane.single or lane.rows >= full or enqueued_at + timeout <= now
-            ):
-                best, oldest = lane, enqueued_at
-        return best
+        may_go = [
+            lane
+            for lane in lanes.values()
+            if timeout == 0
+            or lane.single
+            or lane.rows >= full
+            or lane.head().enqueued_at + timeout <= now
+        ]
+        if len(may_go) <= 1:
+            return may_go[0] if may_go else None
+        return min(may_go, key=self._precedence)
+
+    def _precedence(self, lane: Lane[E]) -> tuple[float, float]:
+        """What lanes are compared by: the one whose head is oldest comes first."""
+        return 0, lane.head().enqueued_at
 
     def _reason(
         self, lane: Lane[E], full: bool, oldest: float, now: float, flush: bool

@@ -17,6 +17,9 @@ WORTH = 0.03
 """The share of a row's time that is still worth waiting for more rows."""
 OVERHEAD_SECONDS = 1e-4
 """What a batch costs outside its run: the way to the device and back, and on the event loop."""
+PART_OF_FIXED = 0.5
+"""The rows that a free executor gets run at least for this share of a batch's fixed part: so two
+halves are done a quarter sooner than the whole, or more, for half again the device time, or less."""
 LONG_SECONDS = 0.1
 """Batches grow beyond the policy's first size only while they run no longer than this: others may
 wait for the same executor."""
@@ -61,6 +64,8 @@ class Sizer:
         self._first = policy.first_batch_size or policy.max_batch_size
         self._most = policy.max_batch_size
         self._until_retry = 0
+        self.rows = self._first
+        """Rows of a full batch, as far as is known."""
         self._per_row = 1.0
         """Mean size of a row."""
         self._bound: float = math.inf if self._padded else self._first
@@ -77,13 +82,6 @@ class Sizer:
         self._tried = 0
         """Rows of the trial whose outcome is awaited; 0 for none."""
         self._up = False
-
-    @property
-    def rows(self) -> int:
-        """Rows of a full batch, as far as is known."""
-        if self._bound == math.inf:
-            return min(self._first, self._most)
-        return min(self._most, max(1, round(self._bound / self._per_row)))
 
     def record(self, rows: int, cells: int, seconds: float) -> None:
         """Learn that ``rows`` rows, padded to ``cells`` entries in all, took ``seconds``."""
@@ -174,7 +172,7 @@ class Sizer:
         per_unit = max(per_unit, _LEAST)
         fixed += OVERHEAD_SECONDS
         most, first = self._most * self._per_row, self._first * self._per_row
-        self._part = fixed / per_unit
+        self._part = (PART_OF_FIXED * (fixed - OVERHEAD_SECONDS) + OVERHEAD_SECONDS) / per_unit
         self._short = OVERHEAD_SECONDS / (WORTH * per_unit)
         if self.latency.settled:
             worthwhile = fixed / (WORTH * per_unit)
@@ -186,6 +184,7 @@ class Sizer:
         if self._policy.allowed_batch_sizes and not self._padded:
             bound = self._policy.round_up(math.ceil(bound))
         self._bound = max(self._per_row, bound)
+        self.rows = min(self._most, max(1, round(self._bound / self._per_row)))
         self._full = self._limited(self._bound, self._most)
         if not self._policy.allowed_batch_sizes:
             short = self._bound <= self._short

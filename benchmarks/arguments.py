@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 MAX_STEP_SECONDS = 600
 
@@ -51,5 +51,27 @@ def seconds(most: float) -> Callable[[str], float]:
         if not 0 < number <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to {most:g} s")
         return number
+
+    return parse
+
+
+def shares(most: float) -> Callable[[str], tuple[float, ...]]:
+    """A parser of numbers above 0 and up to ``most``, separated by commas; empty text is none."""
+    one = seconds(most)
+
+    def parse(text: str) -> tuple[float, ...]:
+        return tuple(one(part) for part in text.split(",")) if text else ()
+
+    return parse
+
+
+def choices(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """A parser of some of the known names, separated by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(text.split(","))
+        if unknown := [name for name in found if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return found
 
     return parse

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.loadgen.closed import closed_loop
 from benchmarks.loadgen.load import Traffic
-from benchmarks.loadgen.record import Record
+from benchmarks.loadgen.record import Outcome
 from benchmarks.machine import loop_speed
 from benchmarks.settings import Setting
 
@@ -38,7 +38,9 @@ class Measurement:
     round: int
     requests_per_second: float
     p50_ms: float
+    p90_ms: float
     p99_ms: float
+    p999_ms: float
     server_cpu_ms: float
     """Per request; nan when the server's process is unknown."""
     client_busy: float
@@ -74,7 +76,7 @@ async def measure_setting(
 ) -> list[Measurement]:
     """Warm up, then all rounds of one setting, interleaved: A B, B A, A B."""
     for side in sides:
-        await setting.run(side.traffic, min(WARMUP_SECONDS, seconds))
+        await setting.warm_up(side.traffic, min(WARMUP_SECONDS, seconds))
     turns = [
         (number, side)
         for number in range(rounds)
@@ -83,14 +85,16 @@ async def measure_setting(
     return [await measure(side, setting, seconds, number) for number, side in turns]
 
 
-def _measurement(server: str, load: str, number: int, speed: float, record: Record) -> Measurement:
+def _measurement(server: str, load: str, number: int, speed: float, record: Outcome) -> Measurement:
     return Measurement(
         load=load,
         server=server,
         round=number,
         requests_per_second=record.requests_per_second,
         p50_ms=record.latency(0.50) * 1e3,
+        p90_ms=record.latency(0.90) * 1e3,
         p99_ms=record.latency(0.99) * 1e3,
+        p999_ms=record.latency(0.999) * 1e3,
         server_cpu_ms=record.server_cpu_per_request * 1e3,
         client_busy=record.client_busy,
         late_p99_ms=record.late(0.99) * 1e3,

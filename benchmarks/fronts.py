@@ -62,7 +62,7 @@ class _FreeBackend:
     def devices(self) -> Sequence[str]:
         return ("cpu:0",)
 
-    def load(self, path: Path, devices: Sequence[str]) -> _FreeModel:
+    def load(self, path: Path, devices: Sequence[str], *, xla: bool = False) -> _FreeModel:
         return _FreeModel()
 
 

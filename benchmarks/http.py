@@ -7,11 +7,11 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 import uvloop
@@ -19,29 +19,37 @@ import uvloop
 from benchmarks.arguments import count, counts, seconds
 from benchmarks.comparison import Measurement, Side, WrongAnswers, check, measure_setting
 from benchmarks.http_report import show_measurements, show_ratios
-from benchmarks.loadgen.answers import Sample, demo_samples
-from benchmarks.loadgen.cpu import placed_on, process_tree_seconds, split_cores
-from benchmarks.loadgen.load import Traffic
-from benchmarks.loadgen.server import Server, ServerFailed
-from benchmarks.loadgen.target import target_of
+from benchmarks.http_sides import running_side, started_sides
+from benchmarks.loadgen.cpu import split_cores
+from benchmarks.loadgen.server import ServerFailed
+from benchmarks.loadgen.wrk import WrkFailed
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_json
-from benchmarks.servers import DEMO_PATH, bare_server, demo_server
-from benchmarks.settings import Closed, Open, Setting
+from benchmarks.settings import (
+    GENERATORS,
+    Closed,
+    Open,
+    Setting,
+    describe_generator,
+    generator_of,
+)
 from benchmarks.stopping import (
     EXIT_INTERRUPTED,
     EXIT_TERMINATED,
     cancelled_by_sigterm,
     exit_on_sigterm,
 )
+from benchmarks.zoo.catalogue import MODELS
 
 DESCRIPTION = (
     "HTTP predict on the demo model against a bare aiohttp app under the same load, as ratios of "
     "one run; or any running server by itself."
 )
-CHECK_EVERY = 100
-"""A running server's answers that differ in their bytes from the right one: each so many-th is
-compared by value. The demo's are all compared."""
+
+_FAILURES = (
+    *(WrongAnswers, ServerFailed, WrkFailed, CalledProcessError),
+    *(OSError, TimeoutError, ValueError),
+)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -75,13 +83,23 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--hot-path-off", action="store_true", help="another server: the demo on aiohttp alone"
     )
+    parser.add_argument(
+        "--model", choices=tuple(MODELS), help="instead of the demo's; see benchmarks/zoo"
+    )
+    parser.add_argument(
+        "--generator", choices=GENERATORS, default="auto", help="of closed loops; wrk if installed"
+    )
     parser.add_argument("--demo-dir", type=Path, help="where the demo model is kept")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to FILE")
+    parser.add_argument("--quick", action="store_true", help="one short round")
     running = parser.add_argument_group("a server that runs already, instead of the demo")
     running.add_argument("--model-url", help="http://127.0.0.1:PORT/v1/models/NAME:predict")
     running.add_argument("--body", type=Path, metavar="FILE", help="the request's JSON body")
     running.add_argument("--pid", type=int, help="its process, for its processor time")
     options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.seconds = 1, 0.3
+        options.connections, options.rates = (8,), (100,)
     if bool(options.model_url) != bool(options.body):
         parser.error("--model-url and --body belong together")
     if not (options.connections or options.rates):
@@ -89,48 +107,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-@contextmanager
-def started_sides(options: argparse.Namespace) -> Iterator[list[Side]]:
-    """The servers to compare, the references behind the first."""
-    servers = [demo_server("gateway", options.demo_dir), bare_server()]
-    if options.hot_path_off:
-        servers.append(demo_server("hot path off", options.demo_dir, more=["--hot_path=false"]))
-    if options.against:
-        servers.append(demo_server("before", options.demo_dir, options.against.resolve()))
-    server_cores, client_cores = split_cores(pin=options.pin)
-    with ExitStack() as stack:
-        with placed_on(server_cores):
-            for server in servers:
-                stack.enter_context(server)
-        stack.enter_context(placed_on(client_cores))
-        yield [side_of(server) for server in servers]
-
-
-def side_of(server: Server) -> Side:
-    """A server of the demo model."""
-    target = target_of(server.url + DEMO_PATH)
-    return Side(server.name, Traffic(target, demo_samples(), cpu_seconds=server.cpu_seconds))
-
-
-def running_side(url: str, body: bytes, pid: int | None) -> Side:
-    """A server that somebody else started. Its first answer is taken for the right one."""
-    target, samples = target_of(url), [Sample(body)]
-    if pid is None:
-        return Side("server", Traffic(target, samples, every=CHECK_EVERY))
-    cpu_seconds = partial(process_tree_seconds, pid)
-    return Side("server", Traffic(target, samples, every=CHECK_EVERY, cpu_seconds=cpu_seconds))
-
-
 def settings_of(options: argparse.Namespace) -> list[Setting]:
     """Closed loops, then open ones."""
-    closed: list[Setting] = [Closed(connections) for connections in options.connections]
+    closed: list[Setting] = [
+        Closed(connections, generator_of(options.generator)) for connections in options.connections
+    ]
     return closed + [Open(rate, options.arrivals) for rate in options.rates]
 
 
 async def run(
     sides: Sequence[Side], settings: Sequence[Setting], rounds: int, seconds: float
 ) -> list[Measurement]:
-    """Check all sides, then measure and print setting by setting. Raises WrongAnswers."""
+    """Check all sides, measure and print setting by setting, check again. Raises WrongAnswers."""
     for side in sides:
         await check(side)
     # What is alive now stays: no full collection of it in the middle of a run.
@@ -141,6 +129,10 @@ async def run(
         found = await measure_setting(sides, setting, rounds, seconds)
         print(show_measurements(found), end="\n\n", flush=True)
         measurements += found
+    if not any(measurement.errors for measurement in measurements):
+        # wrk saw no answer but its status.
+        for side in sides:
+            await check(side)
     return measurements
 
 
@@ -151,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exit_on_sigterm()
     try:
         return _compare(options)
-    except (WrongAnswers, ServerFailed, OSError, TimeoutError, ValueError) as error:
+    except _FAILURES as error:
         print(f"benchmarks.http: {error}", file=sys.stderr)
         return 2
     except asyncio.CancelledError:
@@ -186,6 +178,7 @@ def _conditions(options: argparse.Namespace) -> list[str]:
     if server_cores:
         cores = f"servers on core {min(server_cores)}, load on core {min(client_cores)}"
     lines = [f"rounds   {options.rounds} x {options.seconds:g} s each, interleaved; {cores}"]
+    lines.append(f"load     {describe_generator(generator_of(options.generator))}")
     if environment := _gateway_environment():
         lines.append(f"settings {' '.join(f'{k}={v}' for k, v in environment.items())}")
     return lines

@@ -1,50 +1,28 @@
 """Predict requests from locust users to any model on this machine.
 
-Environment:
+Environment, beside that of ``locust_rules``:
     MODEL        its name (half_plus_two, the demo's)
     BODY         file with a request's JSON body; without it the demo model's requests
-    REQUESTS     most requests in all (1000000)
-    LOAD_SHAPE   steps: users by STEPS instead of --users
-    STEPS        USERS:SECONDS,... of the steps (8:10,16:10,32:10,64:10)
 
 Each answer is compared: the demo model's with what they must be, others with the first answer.
 """
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-import gevent  # type: ignore[import-untyped]
-from locust import FastHttpUser, LoadTestShape, constant, events, task
-from locust.env import Environment
-from locust.exception import StopUser
+from locust import FastHttpUser, constant, task
 
-from benchmarks.arguments import steps
 from benchmarks.loadgen.answers import AnswerCheck, Sample, demo_samples
-from benchmarks.loadgen.target import target_of
+from benchmarks.locust_rules import Steps, next_turn
 
-logger = logging.getLogger(__name__)
+__all__ = ["Predict", "Steps"]
 
 DEMO_MODEL = "half_plus_two"
 MODEL = os.environ.get("MODEL", DEMO_MODEL)
 PATH = f"/v1/models/{MODEL}:predict"
-REQUESTS = int(os.environ.get("REQUESTS", "1000000"))
-RUN_SECONDS = 60
-"""Of a run without a user interface that was given no --run-time."""
-
-
-def steps_from(text: str) -> list[tuple[int, int]]:
-    """Users and seconds of each step."""
-    try:
-        return steps(text)
-    except argparse.ArgumentTypeError as error:
-        raise SystemExit(f"STEPS: {error}") from None
 
 
 def samples_of(body_file: str) -> list[Sample]:
@@ -58,18 +36,8 @@ def samples_of(body_file: str) -> list[Sample]:
 
 SAMPLES = samples_of(os.environ.get("BODY", ""))
 CHECK = AnswerCheck(SAMPLES)
-TURNS = itertools.count()
 NAME = f"predict {MODEL}"
 HEADERS = {"Content-Type": "application/json"}
-
-
-def fault_of(host: str) -> str | None:
-    """Why no load may go to a host's root URL."""
-    try:
-        target_of(host + PATH)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 class Predict(FastHttpUser):
@@ -79,12 +47,7 @@ class Predict(FastHttpUser):
 
     @task
     def predict(self) -> None:
-        turn = next(TURNS)
-        if turn >= REQUESTS:
-            if turn == REQUESTS:
-                gevent.spawn(self.environment.runner.quit)
-            raise StopUser
-        self._ask(turn % len(SAMPLES))
+        self._ask(next_turn(self.environment) % len(SAMPLES))
 
     def _ask(self, number: int) -> None:
         body: Any = SAMPLES[number].body  # Bytes are taken, though not by the declared type.
@@ -95,50 +58,3 @@ class Predict(FastHttpUser):
                 response.success()
             else:
                 response.failure(fault)
-
-
-class Steps(LoadTestShape):
-    """More users step by step; the run ends after the last step."""
-
-    abstract = os.environ.get("LOAD_SHAPE") != "steps"
-    _steps = steps_from(os.environ.get("STEPS", "8:10,16:10,32:10,64:10"))
-
-    def tick(self) -> tuple[int, int] | None:
-        """Users, and how many of them start per second; None at the end."""
-        end = 0
-        for users, seconds in self._steps:
-            end += seconds
-            if self.get_run_time() < end:  # type: ignore[no-untyped-call]
-                return users, users
-        return None
-
-
-@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
-def bound_run_time(parser: Any, **_: Any) -> None:
-    # A shape ends by itself.
-    if Steps.abstract:
-        parser.set_defaults(run_time=f"{RUN_SECONDS}s")
-
-
-@events.init.add_listener  # type: ignore[untyped-decorator]
-def refuse_remote_host(environment: Environment, **_: Any) -> None:
-    """Load goes to this machine only. Ends locust with 2 before anything is sent."""
-    if environment.host is not None and (fault := fault_of(environment.host)):
-        logger.error(fault)
-        sys.exit(2)
-
-
-@events.test_start.add_listener  # type: ignore[untyped-decorator]
-def refuse_remote_host_of_the_page(environment: Environment, **_: Any) -> None:
-    """The user interface lets its user change the host."""
-    if fault := fault_of(environment.host or ""):
-        logger.error(fault)
-        assert environment.runner is not None, "a test starts on a runner"
-        environment.runner.quit()
-
-
-@events.quitting.add_listener  # type: ignore[untyped-decorator]
-def fail_without_answers(environment: Environment, **_: Any) -> None:
-    if environment.stats.total.num_requests == 0 and environment.process_exit_code is None:
-        logger.error("no request was answered")
-        environment.process_exit_code = 2

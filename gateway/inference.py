@@ -161,8 +161,7 @@ class Inference:
         self, servable: Servable, queue: SignatureQueue, inputs: Inputs, question: Question
     ) -> Inferred:
         try:
-            item = queue.submit(inputs, question.deadline)
-            outputs = await _within_queue_timeout(item, question.queue_timeout)
+            outputs, item = await self._outputs(queue, inputs, question)
         except (BatchingError, ServingError) as error:
             refused = serving_error(error) if isinstance(error, BatchingError) else error
             servable.outcomes.count(refused)
@@ -171,6 +170,23 @@ class Inference:
             raise refused from error
         self._answered(servable, question, item)
         return Inferred(servable, queue, inputs, item, outputs)
+
+    async def _outputs(
+        self, queue: SignatureQueue, inputs: Inputs, question: Question
+    ) -> tuple[Outputs, Item]:
+        timeout = question.queue_timeout
+        if queue.batcher.policy.has_levels:
+            asked = timeout if timeout != math.inf else None
+            item = queue.submit(
+                inputs, question.deadline, priority=question.priority, queue_timeout=asked
+            )
+            return await item, item
+        # A queue without rules keeps no time-outs, which would cost every request.
+        entry = self.registry.models.get(question.name)
+        if entry is not None and not entry.settings.allow_timeout_override:
+            timeout = math.inf
+        item = queue.submit(inputs, question.deadline)
+        return await _within_queue_timeout(item, timeout), item
 
     def _answered(self, servable: Servable, question: Question, item: Item) -> None:
         timing = item.timing

@@ -21,6 +21,11 @@ def serving_error(error: batching.BatchingError) -> ServingError:
     Capacity errors are UNAVAILABLE (503), as TF Serving's full batch queue is, with the time after
     which another try makes sense.
     """
+    if isinstance(error, batching.QueueTimeout):
+        # Triton's phrase (DynamicBatchScheduler), which its clients may look for.
+        return ServingError(
+            Code.UNAVAILABLE, "Request timeout expired", retry_after=error.retry_after
+        )
     for kind, code in _CODES:
         if isinstance(error, kind):
             retry_after = 1.0 if code is Code.UNAVAILABLE else None

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.loadgen.target import JSON_HEADERS
+
+Read = Callable[[bytes], Any]
+"""An answer's body to the value that counts. Raises ValueError, LookupError or TypeError when it
+has none."""
 
 DEMO_BODIES = 16
 RELATIVE_TOLERANCE = 1e-4
@@ -17,10 +23,11 @@ _SHOWN_BYTES = 120
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request's body and, where it is known beforehand, the value of the JSON answer."""
+    """A request's body and, where it is known beforehand, the value of the answer."""
 
     body: bytes
     expected: Any = None
+    headers: tuple[tuple[str, str], ...] = JSON_HEADERS
 
 
 def demo_samples() -> list[Sample]:
@@ -38,10 +45,14 @@ class AnswerCheck:
 
     The bytes of an answer that was found right are remembered: every later answer of the same
     bytes is right. Of those with other bytes each ``every``-th is compared by value. A sample
-    without an expected value takes the first whole answer as its value.
+    without an expected value takes the first whole answer as its value. ``read`` gets the value
+    out of a body.
     """
 
-    def __init__(self, samples: Sequence[Sample], *, every: int = 1) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], *, every: int = 1, read: Read = json.loads
+    ) -> None:
+        self._read = read
         self._expected = [sample.expected for sample in samples]
         self._right: list[bytes | None] = [None] * len(samples)
         self._every = every
@@ -61,9 +72,9 @@ class AnswerCheck:
 
     def _compare(self, sample: int, body: bytes) -> str | None:
         try:
-            value = json.loads(body)
-        except ValueError:
-            return f"no JSON: {_shown(body)}"
+            value = self._read(body)
+        except (ValueError, LookupError, TypeError):
+            return f"not what was asked for: {_shown(body)}"
         expected = self._expected[sample]
         if expected is None:
             if not is_predict_answer(value):

@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
         "_lost",
         "_needed",
         "_transport",
+        "head",
         "in_flight",
         "sample",
         "since",
@@ -41,6 +42,8 @@ class Connection(asyncio.Protocol):
         self.since = 0.0
         self.sample = 0
         self.in_flight = False
+        self.head = b""
+        """Of the last answer whose status was not 200."""
         self._answered = answered
         self._lost: OnLost | None = lost
         self._buffer = b""
@@ -93,6 +96,8 @@ class Connection(asyncio.Protocol):
         if len(data) > end or not self.in_flight:
             raise BadAnswer("more bytes than one answer")
         status = _status(data)
+        if status != 200:
+            self.head = data[: head + 2]
         self._buffer, self._needed, self.in_flight = b"", 0, False
         self._answered(self, status, data[body:end])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from benchmarks.loadgen.processes import descendants, stat_fields
 
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 """Resolution of /proc/PID/stat: 10 ms as a rule."""
@@ -19,29 +20,13 @@ def process_tree_seconds(pid: int) -> float:
     own = _stat_seconds(pid)
     if own is None:
         raise ProcessLookupError(f"no process {pid}")
-    return own + sum(_stat_seconds(child) or 0.0 for child in _descendants(pid))
+    return own + sum(_stat_seconds(child) or 0.0 for child in descendants(pid))
 
 
 def _stat_seconds(pid: int) -> float | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The name, in brackets, may hold spaces and brackets. After it stands field 3; 14 to 17 are
-    # utime, stime and those of reaped children.
-    fields = text.rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) * TICK_SECONDS
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        for child in map(int, children):
-            yield child
-            yield from _descendants(child)
+    fields = stat_fields(pid)
+    # utime, stime and those of reaped children: 14 to 17 of the manual page.
+    return sum(map(int, fields[11:15])) * TICK_SECONDS if fields else None
 
 
 @contextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
-from benchmarks.loadgen.answers import AnswerCheck, Sample
+from benchmarks.loadgen.answers import AnswerCheck, Read, Sample
 from benchmarks.loadgen.connection import Connection
 from benchmarks.loadgen.record import Record
 from benchmarks.loadgen.target import Target
@@ -19,6 +22,21 @@ MAX_REQUESTS = 1_000_000
 GRACE_SECONDS = 10.0
 """How long a run waits for the answers that are missing at its end."""
 CONNECT_SECONDS = 10.0
+REFUSALS = (429, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What is asked of a server, and how its answers are read."""
+
+    path: str
+    samples: Sequence[Sample]
+    read: Read = json.loads
+
+    def always(self, value: Any) -> Requests:
+        """The same requests to a server that gives all of them one answer."""
+        samples = [replace(sample, expected=value) for sample in self.samples]
+        return replace(self, samples=samples)
 
 
 class Traffic:
@@ -34,12 +52,16 @@ class Traffic:
         *,
         every: int = 1,
         cpu_seconds: Callable[[], float] = lambda: math.nan,
+        read: Read = json.loads,
+        may_refuse: bool = False,
     ) -> None:
         self.target = target
+        self.may_refuse = may_refuse
+        """Whether 429 and 503 are counted as refusals and not as faults."""
         self.cpu_seconds = cpu_seconds
         """The server's processor time so far."""
-        self.check = AnswerCheck(samples, every=every)
-        self.requests = [target.request(sample.body) for sample in samples]
+        self.check = AnswerCheck(samples, every=every, read=read)
+        self.requests = [target.request(sample.body, sample.headers) for sample in samples]
 
 
 class Load(ABC):
@@ -116,7 +138,10 @@ class Load(ABC):
     def _answered(self, connection: Connection, status: int, body: bytes) -> None:
         now = time.monotonic()
         self._in_flight -= 1
-        self.record.answer(connection.sample, status, body, connection.since, now)
+        if status in REFUSALS and self._traffic.may_refuse:
+            self.record.refusal(connection.head, now)
+        else:
+            self.record.answer(connection.sample, status, body, connection.since, now)
         self._free(connection, now)
         self._end_if_over()
 

@@ -31,6 +31,14 @@ def due_times(rate: float, seconds: float, arrivals: Arrivals, seed: int = 0) ->
     return list(accumulate(source.expovariate(rate) for _ in range(requests)))
 
 
+def burst_times(rate: float, seconds: float, period: float) -> list[float]:
+    """``rate`` a second on average, all of a period's at its beginning."""
+    at_once = max(1, round(rate * period))
+    bursts = max(1, round(seconds / period))
+    most = MAX_REQUESTS // at_once
+    return [number * period for number in range(min(bursts, most)) for _ in range(at_once)]
+
+
 class OpenLoop(Load):
     """Measures waiting. A request counts from when it was due, not from when it could be sent: a
     server that stalls is charged for everything that piled up meanwhile."""

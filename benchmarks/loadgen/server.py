@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from benchmarks.loadgen.cpu import process_tree_seconds
+from benchmarks.loadgen.processes import kill_leftovers, living_tree
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
@@ -22,7 +23,7 @@ STOP_SECONDS = 15.0
 _SHOWN_BYTES = 2000
 
 Command = Callable[[int], Sequence[str]]
-"""A server's command line for a port; it must listen on 127.0.0.1 and answer /readyz."""
+"""A server's command line for a port; it must listen on 127.0.0.1."""
 
 
 class ServerFailed(Exception):
@@ -36,11 +37,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_ready(port: int) -> bool:
+    """Whether a server on this machine answers 200 to /readyz."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 class Server:
     """A context manager around a server process. ``url`` is its root, without a slash."""
 
-    def __init__(self, name: str, command: Command, *, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Command,
+        *,
+        cwd: Path | None = None,
+        ready: Callable[[int], bool] = is_ready,
+    ) -> None:
         self.name = name
+        self._ready = ready
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self._command = list(command(self.port))
@@ -95,7 +116,7 @@ class Server:
         while time.monotonic() < end:
             if (code := self._process.poll()) is not None:
                 raise self._ended(code)
-            if is_ready(self.port):
+            if self._ready(self.port):
                 return
             time.sleep(0.05)
         raise ServerFailed(f"{self.name} is not ready after {START_SECONDS:g} s")
@@ -104,6 +125,8 @@ class Server:
         process, output = self._process, self._output
         assert process is not None, "started"
         assert output is not None, "started"
+        # Those that leave the process group, as Ray's do, would outlive it.
+        left = living_tree(process.pid)
         if process.poll() is None:
             process.terminate()
             try:
@@ -111,6 +134,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        kill_leftovers(left)
         output.close()
 
     def _ended(self, code: int) -> ServerFailed:
@@ -119,15 +143,3 @@ class Server:
         self._output.seek(max(0, size - _SHOWN_BYTES))
         last = self._output.read().decode(errors="replace")
         return ServerFailed(f"{self.name} ended with {code}:\n{last}")
-
-
-def is_ready(port: int) -> bool:
-    """Whether a server on this machine answers 200 to /readyz."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

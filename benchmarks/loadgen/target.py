@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+JSON_HEADERS = (("Content-Type", "application/json"),)
 
 
 class RemoteTarget(ValueError):
@@ -20,14 +23,20 @@ class Target:
     port: int
     path: str
 
-    def request(self, body: bytes) -> bytes:
+    def request(self, body: bytes, headers: Iterable[tuple[str, str]] = JSON_HEADERS) -> bytes:
         """A whole HTTP/1.1 request."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: {host}:{self.port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: {self.authority}\r\n"
+            f"{fields}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode("ascii") + body
+
+    @property
+    def authority(self) -> str:
+        """``HOST:PORT`` as URLs and Host fields have it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 def target_of(url: str) -> Target:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.layers import Layer, origin_of
+from gateway.config.queue_settings import QueuePolicy
 from gateway.config.settings import ModelSettings, PadSettings, Settings, ShadowSettings
 from gateway.config.wording import Key, did_you_mean, dotted, quoted
 
@@ -62,4 +63,8 @@ def _model_at(key: Key) -> type[BaseModel]:
         return Settings
     if len(key) == len(("models", "name", "setting")):
         return ModelSettings
-    return ShadowSettings if key[2] == "shadow" else PadSettings
+    tables: dict[str, type[BaseModel]] = {
+        "shadow": ShadowSettings,
+        "priority_queue_policies": QueuePolicy,
+    }
+    return tables.get(key[2], PadSettings)

@@ -72,6 +72,11 @@ class QueueSettings(Frozen):
     priority_queue_policies: dict[Level, QueuePolicy] = Field(
         default={}, description="Levels whose queue differs from the four settings above."
     )
+    relief_every: Natural = Field(
+        default=10,
+        description="After so many batches in a row that went ahead of an older request of a lower "
+        "level, one takes requests in order of arrival; 0 never does.",
+    )
     preserve_ordering: bool = Field(
         default=False, description="Answer requests in the order in which they came."
     )

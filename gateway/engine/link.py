@@ -154,10 +154,10 @@ class FrontLink(asyncio.Protocol):
         context = self._context
         context.router.in_flight += 1
         try:
-            item = lane.queue.submit(
+            item = lane.queue.batcher.submit(
                 inputs,
-                started + context.calls.timeout,
-                partial(self._ended, lane, number, started),
+                deadline=started + context.calls.timeout,
+                done=partial(self._ended, lane, number, started),
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             self._fail(lane, number, started, error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from batching import BatchPolicy, Padding, PadInput
+from batching import BatchPolicy, LevelPolicy, Padding, PadInput
 from gateway.backends.base import Signature, TensorSpec
 from gateway.config.fields import AutoSize
 from gateway.config.settings import PadSettings, ResolvedModel
@@ -31,7 +32,34 @@ def batch_policy(settings: ResolvedModel, signature: Signature, alone_because: s
         split=settings.split_large_requests,
         padding=_padding(settings, signature),
         isolate=settings.isolate_failures and not signature.stateful,
+        **_waiting(settings),
     )
+
+
+def _waiting(settings: ResolvedModel) -> dict[str, Any]:
+    """How requests wait. Without rules of their own they only wait in order of arrival: a time-out
+    that a request asks for takes none (``gateway.inference``)."""
+    rules: dict[str, Any] = {
+        "priority_levels": settings.priority_levels,
+        "default_priority_level": settings.default_priority_level or settings.priority_levels,
+        "queue_timeout": settings.queue_timeout_us / 1e6,
+        "max_queue_size": settings.max_queue_size,
+        "level_policies": {
+            level: LevelPolicy(
+                rule.timeout_us / 1e6,
+                rule.timeout_action,
+                rule.allow_timeout_override,
+                rule.max_queue_size,
+            )
+            for level, rule in settings.priority_queue_policies.items()
+        },
+    }
+    if any(rules.values()):
+        rules["queue_timeout_action"] = settings.queue_timeout_action
+        rules["allow_timeout_override"] = settings.allow_timeout_override
+    rules["relief_every"] = settings.relief_every
+    rules["preserve_ordering"] = settings.preserve_ordering
+    return rules
 
 
 def most_rows(settings: ResolvedModel, signature: Signature) -> int:

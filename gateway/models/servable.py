@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batching import Batcher, Inputs, Item
@@ -23,10 +23,17 @@ class SignatureQueue:
     """Why its requests do not share runs; empty when they do."""
 
     def submit(
-        self, inputs: Inputs, deadline: float, done: Callable[[Item], None] | None = None
+        self,
+        inputs: Inputs,
+        deadline: float,
+        *,
+        priority: int = 0,
+        queue_timeout: float | None = None,
     ) -> Item:
         """Let a request wait for the next batch; see ``Batcher.submit``."""
-        return self.batcher.submit(inputs, deadline=deadline, done=done)
+        return self.batcher.submit(
+            inputs, deadline=deadline, priority=priority, queue_timeout=queue_timeout
+        )
 
 
 class Servable:

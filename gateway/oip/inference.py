@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from batching import Inputs, QueueFull
+from batching import Inputs, QueueFull, QueueTimeout
 from gateway.errors import ServingError, invalid_argument
 from gateway.exchange import JSON_BODIES, BodyForm
 from gateway.inference import Inference, Inferred, Question
@@ -222,7 +222,8 @@ def _as_client_sees(array: NDArray[Any], tensor: TensorInterface, *, batched: bo
 def _with_id(error: ServingError, request_id: str) -> ServingError:
     """Triton's form of the errors of an inference request."""
     message = error.message
-    if isinstance(error.__cause__, QueueFull):
+    cause = error.__cause__
+    if isinstance(cause, QueueFull) and not isinstance(cause, QueueTimeout):
         message = f"Exceeds maximum queue size: {message}"
     prefix = f"[request id: {request_id or '<id_unknown>'}] "
     return ServingError(error.code, prefix + message, retry_after=error.retry_after)

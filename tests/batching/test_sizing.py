@@ -94,8 +94,8 @@ def test_without_adapting_batches_take_what_waits() -> None:
         pytest.param(0.002, 0.01, 30, 2, 7, id="up-to-what-pays"),
         pytest.param(0.002, 0.01, 9, 2, 5, id="odd"),
         pytest.param(0.002, 0.01, 3, 4, 1, id="more-executors-than-rows"),
-        pytest.param(0.00291, 0.0003, 8, 2, 10, id="not-worth-another-fixed-part"),
-        pytest.param(0.0029, 0.0003, 30, 2, 15, id="worth-it"),
+        pytest.param(0.0051, 0.0005, 8, 2, 5, id="not-worth-another-fixed-part"),
+        pytest.param(0.0051, 0.0005, 30, 2, 15, id="worth-it"),
         pytest.param(0.00005, 0.0000006, 30, 2, 64, id="nearly-free"),
     ],
 )

@@ -82,8 +82,8 @@ def test_the_answer_to_another_request_is_a_fault() -> None:
     ("status", "body", "fault"),
     [
         (503, b'{"predictions":[2.5]}', "status 503: "),
-        (200, b'{"predictions":[2.5', "no JSON: "),
-        (200, b"\xff", "no JSON: "),
+        (200, b'{"predictions":[2.5', "not what was asked for: "),
+        (200, b"\xff", "not what was asked for: "),
         (200, b'{"error":"no"}', "wrong: "),
     ],
 )

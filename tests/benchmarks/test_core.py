@@ -37,7 +37,7 @@ def test_it_runs(tmp_path: Path) -> None:
     written = json.loads(report.read_text())
     assert written["machine"]["python"].startswith("CPython 3.")
     series = {(one["contender"], one["clients"]): one["rounds"] for one in written["results"]}
-    assert len(series) == 12
+    assert len(series) == 16
     for (name, clients), rounds in series.items():
         assert len(rounds) == 2
         assert all(done["cpu"] > 0 and done["wall"] > 0 for done in rounds)

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.comparison import WrongAnswers, check, measure_setting
-from benchmarks.http import parse, settings_of, side_of
+from benchmarks.http import parse, settings_of
 from benchmarks.http_report import show_measurements, show_ratios
+from benchmarks.http_sides import side_of
 from benchmarks.loadgen.server import free_port
 from benchmarks.servers import DEMO_PATH, bare_server
-from benchmarks.settings import Closed, Open
+from benchmarks.settings import Closed, Open, generator_of
 from tests.benchmarks.helpers import faulty_server, run_module
 
+BY = generator_of("auto")
 TINY = ("--seconds=0.2", "--rounds=2", "--connections=2", "--rates=50")
 CHECKED = 800
 """Requests of the check before timing, beside one of each sample."""
@@ -110,7 +112,7 @@ def test_no_server_is_said_plainly(one_body: Path) -> None:
 
 def test_the_command_line_makes_the_settings() -> None:
     options = parse(["--connections=1,16", "--rates=500"])
-    assert settings_of(options) == [Closed(1), Closed(16), Open(500, "constant")]
+    assert settings_of(options) == [Closed(1, BY), Closed(16, BY), Open(500, "constant")]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,22 @@ def test_steps_are_bounded(text: str) -> None:
 
 def test_steps() -> None:
     assert steps("8:10,16:5") == [(8, 10), (16, 5)]
+
+
+def test_the_mixed_load_finds_nothing_wrong(models_dir: Path, tmp_path: Path) -> None:
+    report = tmp_path / "mixed.html"
+    flags = ("--mixed", "--quick", f"--models-dir={models_dir}", f"--html={report}")
+    done = run_module("benchmarks.locust_run", *flags)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    for name in ("row tokens", r"column \w+", r"doubled \w+", r"8 rows \w+", r"mistake: [\w ]+"):
+        assert re.search(rf"{name} +\d+ +0\(0\.00%\)", output), output
+    assert "<html" in report.read_text()
+
+
+def test_the_mixed_load_notices_wrong_answers(models_dir: Path) -> None:
+    with bare_server(0.0) as server:
+        flags = ("--mixed", "--quick", f"--models-dir={models_dir}", f"--url={server.url}")
+        done = run_module("benchmarks.locust_run", *flags)
+    assert done.returncode == 1
+    assert "wrong: " in done.stdout + done.stderr

@@ -155,3 +155,74 @@ async def test_others_are_answered_while_a_million_inputs_are_refused(tmp_path: 
         answer = await refused
         assert (answer.status, "more than 1024 inputs" in answer.error) == (400, True)
         assert served > 3
+
+
+LEVELS = {"priority_levels": 3, "default_priority_level": 2, "max_batch_size": 1}
+
+
+async def test_higher_levels_go_first(tmp_path: Path) -> None:
+    fake = identity("FP32")
+    async with serving_oip(tmp_path, {"m": fake}, models={"m": LEVELS}) as client:
+        busy = await occupy(client, fake)
+        asked = [body(1, priority=3), body(2), body(3, priority=1), body(4, priority=9)]
+        tasks = []
+        for one in asked:
+            tasks.append(asyncio.create_task(infer(client, "m", one)))
+            await until(lambda: client.waiting_rows("m") == len(tasks))
+        fake.valve.open()
+        assert [(await task).status for task in (busy, *tasks)] == [200] * 5
+        assert [float(batch["x"][0]) for batch in fake.batches] == [0, 3, 2, 4, 1]
+
+
+async def test_a_level_s_timeout_rejects_promptly(tmp_path: Path) -> None:
+    fake = identity("FP32")
+    rules = {**LEVELS, "priority_queue_policies": {"1": {"timeout_us": 50_000}}}
+    async with serving_oip(tmp_path, {"m": fake}, models={"m": rules}) as client:
+        busy = await occupy(client, fake)
+        slow = asyncio.create_task(infer(client, "m", body(1, priority=2)))
+        answer = await infer(client, "m", body(1, priority=1))
+        assert (answer.status, answer.error) == (
+            503,
+            "[request id: <id_unknown>] Request timeout expired",
+        )
+        fake.valve.open()
+        assert [(await task).status for task in (busy, slow)] == [200, 200]
+
+
+async def test_a_timeout_delays_where_the_model_says_so(tmp_path: Path) -> None:
+    fake = identity("FP32")
+    rules = {"queue_timeout_us": 1000, "queue_timeout_action": "delay", "max_batch_size": 1}
+    async with serving_oip(tmp_path, {"m": fake}, models={"m": rules}) as client:
+        busy = await occupy(client, fake)
+        late = asyncio.create_task(infer(client, "m", body(1)))
+        await asyncio.sleep(0.05)
+        fresh = asyncio.create_task(infer(client, "m", body(2)))
+        await until(lambda: client.waiting_rows("m") == 2)
+        fake.valve.open()
+        assert [(await task).status for task in (busy, late, fresh)] == [200] * 3
+        assert sorted(float(batch["x"][0]) for batch in fake.batches) == [0, 1, 2]
+
+
+async def test_a_model_may_not_let_requests_ask_for_a_timeout(tmp_path: Path) -> None:
+    fake = identity("FP32")
+    rules = {"allow_timeout_override": False}
+    async with serving_oip(tmp_path, {"m": fake}, models={"m": rules}) as client:
+        busy = await occupy(client, fake)
+        task = asyncio.create_task(infer(client, "m", body(1, timeout=1000)))
+        await until(lambda: client.waiting_rows("m") == 1)
+        await asyncio.sleep(0.05)
+        fake.valve.open()
+        assert [(await one).status for one in (busy, task)] == [200, 200]
+
+
+async def test_a_level_is_full(tmp_path: Path) -> None:
+    fake = identity("FP32")
+    async with serving_oip(tmp_path, {"m": fake}, models={"m": {"max_queue_size": 1}}) as client:
+        busy = await occupy(client, fake)
+        waiting = asyncio.create_task(infer(client, "m", body(1)))
+        await until(lambda: client.waiting_rows("m") == 1)
+        answer = await infer(client, "m", body(2))
+        assert answer.status == 503
+        assert "Exceeds maximum queue size" in answer.error
+        fake.valve.open()
+        assert [(await one).status for one in (busy, waiting)] == [200, 200]
