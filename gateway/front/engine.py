@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from gateway.front.link import EngineLink
 from gateway.front.table import Table
@@ -28,12 +29,20 @@ class Engine:
         self._timeout = timeout
         self._connecting: asyncio.Task[None] | None = None
         self._closed = False
+        self._linked = asyncio.Event()
 
     def move_to(self, base: str) -> None:
         """An engine listens at ``base``: it is the one from now on. Requests that another one has
         already are answered by that one."""
         self.base = base
         self._connect()
+
+    async def until_linked(self, seconds: float) -> bool:
+        """Wait for a link, at most so many seconds; whether there is one."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._linked.wait()
+        return self.link is not None
 
     def close(self) -> None:
         """End the link, once what it has is answered, and look for no other."""
@@ -65,6 +74,7 @@ class Engine:
             else:
                 break
         former, self.link, self.table = self.link, link, table
+        self._linked.set()
         if former is not None:
             former.close()
 
@@ -73,6 +83,8 @@ class Engine:
             return
         self.link = None
         self.table = Table()
+        self._linked.clear()
         if not self._closed:
-            logger.warning("the engine is gone")
+            # Why, the supervisor says.
+            logger.debug("the engine is gone")
             self._connect()

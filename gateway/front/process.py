@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_CONFIG = 0, 3
 
+LINK_SECONDS = 1.0
+"""Clients wait so long, not to be refused, for a front that starts while there is an engine."""
+
 
 def run(lifeline: Lifeline) -> NoReturn:
     """Serve until the supervisor says that it is enough, or is gone."""
@@ -64,7 +67,11 @@ async def _serve(settings: FrontSettings, lifeline: Lifeline) -> int:
         elif "drain" in message and not drain.done():
             drain.set_result(message["drain"])
 
+    if settings.engine:
+        front.engine.move_to(settings.engine)
     lifeline.follow(order)
+    if settings.engine and not await front.engine.until_linked(LINK_SECONDS):
+        logger.warning("the engine does not take connections")
     await listener.start_on([socket.socket(fileno=number) for number in settings.sockets])
     following = asyncio.create_task(tls.follow()) if tls is not None else None
     gc.collect()

@@ -14,6 +14,8 @@ class FrontSettings:
     """Which of the fronts it is, from 0."""
     sockets: tuple[int, ...]
     """File descriptors that listen already."""
+    engine: str
+    """Where the engine is; empty while there is none."""
     max_body_bytes: int
     timeout: float
     """Seconds that a request may take."""

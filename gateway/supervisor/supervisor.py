@@ -143,7 +143,7 @@ class Supervisor:
             order = self._front_settings(number, sockets).as_json()
             front = await Child.start(FRONT_MODULE, order, _ignore, sockets)
             self._fronts[number] = front
-            if self._engine_base:
+            if self._engine_base != order["engine"]:
                 front.tell({"engine": self._engine_base})
             return front
 
@@ -154,6 +154,7 @@ class Supervisor:
         return FrontSettings(
             number=number,
             sockets=tuple(listening.fileno() for listening in sockets),
+            engine=self._engine_base,
             max_body_bytes=settings.max_body_bytes,
             timeout=settings.rest_api_timeout_in_ms / 1000,
             keepalive=KEEPALIVE_SECONDS,

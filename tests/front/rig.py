@@ -25,6 +25,7 @@ def front_settings(settings: Settings, number: int = 0) -> FrontSettings:
     return FrontSettings(
         number=number,
         sockets=(),
+        engine="",
         max_body_bytes=settings.max_body_bytes,
         timeout=settings.rest_api_timeout_in_ms / 1000,
         keepalive=KEEPALIVE_SECONDS,
@@ -112,9 +113,12 @@ async def front_of(client: Client, number: int = 0) -> AsyncIterator[FrontClient
     front = Front(front_settings(client.gateway.settings, number))
     listener = Listener(front.server, "127.0.0.1", 0)
     port = await listener.start()
+    made = FrontClient(client, front, listener, port)
     try:
-        yield FrontClient(client, front, listener, port)
+        yield made
     finally:
+        for relay in made._relays.connections:
+            relay.abort()
         await listener.close()
         front.close()
         await until(lambda: front.engine.link is None)

@@ -26,9 +26,7 @@ CASES = {**PLAIN, **OTHERS, **MALFORMED}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["plain", "CORS and timing", "all relayed"]
-)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def both(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[Rig, Client]]:
@@ -58,7 +56,15 @@ def comparable(found: tuple[list[Answer], bytes]) -> tuple[list[Answer], bytes]:
     ], rest
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("both", "name"),
+    [
+        *(("plain", name) for name in CASES),
+        *((shape, name) for shape in ("CORS and timing", "all relayed") for name in PLAIN),
+    ],
+    indirect=["both"],
+    scope="module",
+)
 async def test_the_same_answer(both: tuple[Rig, Client], name: str) -> None:
     rig, alone = both
     found, expected = [await talk(client, CASES[name]) for client in (rig.front, alone)]
@@ -66,6 +72,7 @@ async def test_the_same_answer(both: tuple[Rig, Client], name: str) -> None:
     assert found[0], "no answer at all"
 
 
+@pytest.mark.parametrize("both", ["plain", "all relayed"], indirect=True, scope="module")
 async def test_the_same_counts(both: tuple[Rig, Client]) -> None:
     """Requests by model, API and status."""
     rig, alone = both

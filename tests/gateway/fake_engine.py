@@ -1,4 +1,4 @@
-"""``python -m tests.gateway.fake_engine``: an engine process on a fake backend, for a supervisor."""
+"""``python -m tests.gateway.fake_engine``: a supervised engine on a fake backend."""
 
 from __future__ import annotations
 
