@@ -1,4 +1,4 @@
-"""``python -m tests.gateway.fake_engine``: a supervised engine on a fake backend."""
+"""``python -m tests.gateway.fake_engine``: an engine on a fake backend, for a supervisor."""
 
 from __future__ import annotations
 

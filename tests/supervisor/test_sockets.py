@@ -73,7 +73,7 @@ async def test_nothing_is_left_open_when_an_address_is_taken(
     async def two(host: str) -> list[tuple[int, str]]:
         return [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.2")]
 
-    monkeypatch.setattr(sockets, "addresses", two)
+    monkeypatch.setattr(sockets, "find_addresses", two)
     with socket.socket() as other:
         other.bind(("127.0.0.2", 0))
         other.listen()
