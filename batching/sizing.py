@@ -18,8 +18,8 @@ WORTH = 0.03
 OVERHEAD_SECONDS = 1e-4
 """What a batch costs outside its run: the way to the device and back, and on the event loop."""
 PART_OF_FIXED = 0.5
-"""The rows that a free executor gets run at least for this share of a batch's fixed part: so two
-halves are done a quarter sooner than the whole, or more, for half again the device time, or less."""
+"""Rows go to another free executor when they run for at least this share of a batch's fixed part:
+so two halves are done a quarter sooner than the whole, for half again the device time at most."""
 LONG_SECONDS = 0.1
 """Batches grow beyond the policy's first size only while they run no longer than this: others may
 wait for the same executor."""

@@ -94,7 +94,10 @@ def test_a_fresh_interpreter_loads_nothing_of_the_gateway_s_for_batching() -> No
 WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 
-@pytest.mark.parametrize("name", ["queue.py", "forming.py"])
+DECIDING = ["queue", "priority", "lane", "forming", "lengths", "sizing", "latency", "deadlines"]
+
+
+@pytest.mark.parametrize("name", [f"{name}.py" for name in DECIDING])
 def test_decisions_are_made_without_waiting_or_looking_at_a_clock(name: str) -> None:
     path = ROOT / "batching" / name
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))

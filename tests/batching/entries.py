@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from batching import ALONE, BatchPolicy, BatchQueue, SealedBatch
 from batching.sizing import Limit
@@ -40,7 +41,7 @@ class Entry:
         return self.answered
 
 
-def show(batch: SealedBatch[Entry] | None) -> str:
+def show(batch: SealedBatch[Any] | None) -> str:
     """Names of a batch's entries, with the range of those it holds in part, and the reason."""
     if batch is None:
         return "nothing"

@@ -89,7 +89,7 @@ async def test_of_what_runs_one_by_one_as_fast_each_device_takes_one() -> None:
 
 
 async def test_a_slow_phase_does_not_end_batching() -> None:
-    slow = 1.0
+    slow: float = 1.0
 
     def seconds(rows: int, length: int) -> float:
         return slow * (0.0028 + 0.0003 * rows)
@@ -134,8 +134,8 @@ def sentence_lengths(seed: int = 0) -> Iterator[int]:
 def in_order_of_arrival(fixed: float, per_entry: float) -> float:
     """Rows a second of full batches of 32, each padded to its longest."""
     lengths = list(itertools.islice(sentence_lengths(), 6400))
-    batches = zip(*[iter(lengths)] * 32, strict=True)
-    return len(lengths) / sum(fixed + per_entry * 32 * max(batch) for batch in batches)
+    longest = [max(lengths[start : start + 32]) for start in range(0, len(lengths), 32)]
+    return len(lengths) / sum(fixed + per_entry * 32 * length for length in longest)
 
 
 @pytest.mark.parametrize("clients", [64, 256])

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batching import ALONE, BatchPolicy, LevelPolicy, SealedBatch
 from batching.priority import PriorityQueue
-from tests.batching.test_priority import Ranked
+from tests.batching.ranked import Ranked
 
 requests = st.builds(
     Ranked,
