@@ -30,6 +30,7 @@ def one_body(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_it_compares_the_demo_server_with_the_bare_one(tmp_path: Path) -> None:
     report = tmp_path / "http.json"
     done = run_module(
@@ -84,6 +85,7 @@ async def test_wrong_answers_are_counted_while_timing() -> None:
     assert all(fault.startswith("wrong: ") for fault in measured.faults)
 
 
+@pytest.mark.slow
 def test_errors_while_timing_fail_the_run(one_body: Path) -> None:
     with faulty_server(right=1 + CHECKED, status=503) as server:
         where = (f"--model-url={server.url}{DEMO_PATH}", f"--body={one_body}")

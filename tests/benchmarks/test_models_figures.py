@@ -11,6 +11,7 @@ from benchmarks.probing import NothingSeen, summary
 from tests.benchmarks.helpers import run_module
 
 
+@pytest.mark.slow
 def test_the_command_measures_all_parts(models_dir: Path, tmp_path: Path) -> None:
     report = tmp_path / "models.json"
     done = run_module(

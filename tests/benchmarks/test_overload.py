@@ -71,6 +71,7 @@ def test_lines_are_bounds_of_either_kind() -> None:
     assert "at most 1" in Line("x", 2, 1, least=False).show()
 
 
+@pytest.mark.slow
 def test_the_command_runs(models_dir: Path, tmp_path: Path) -> None:
     report = tmp_path / "overload.json"
     done = run_module(

@@ -85,6 +85,7 @@ def test_the_reference_is_measured_beside_every_bout(zoo: dict[str, Exported]) -
     assert found.ratio > 0
 
 
+@pytest.mark.slow
 def test_the_command_leaves_out_who_is_not_installed(
     models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,8 @@ async def both(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
         "odd": FakeSignature(_complex),
     }
     options: dict[str, Any] = {"max_queue_rows": 100_000, "batching": "on"}
+    # How many rows share a batch is told, and must not depend on how fast they run.
+    options["adaptive_batching"] = False
     if request.param:
         options |= {"rest_api_enable_cors_support": True, "server_timing": True}
     async with AsyncExitStack() as stack:
