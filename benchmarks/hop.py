@@ -175,7 +175,7 @@ async def _submit_directly(gateway: Gateway, inputs: PackedInputs, together: int
     deadline = time.monotonic() + TIMEOUT_SECONDS
     done: list[Item] = []
     for _ in range(together):
-        queue.submit(inputs, deadline, done.append)
+        queue.batcher.submit(inputs, deadline=deadline, done=done.append)
     while len(done) < together:
         await asyncio.sleep(0)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from benchmarks.comparison import Side
 from benchmarks.loadgen.answers import Sample
 from benchmarks.loadgen.load import Traffic

@@ -157,7 +157,7 @@ async def test_the_queue_time_out_is_prompt_and_spares_what_runs(
     began = time.monotonic()
     with pytest.raises(ServingError, match="Request timeout expired") as caught:
         await gateway.inference.infer(question(2, queue_timeout=0.02))
-    assert 0.02 <= time.monotonic() - began < 0.2
+    assert 0.018 <= time.monotonic() - began < 0.2
     assert caught.value.code is Code.UNAVAILABLE
     assert waiting_rows(gateway) == 0
     executor.finish()
