@@ -66,7 +66,7 @@ class ModelMethods:
 
     async def repository_index(self, request: RepositoryIndexRequest) -> RepositoryIndexResponse:
         _check_repository(request.repository_name)
-        index = self._oip.repository_index(ready=request.ready)
+        index = await self._oip.repository_index(ready=request.ready)
         return ParseDict({"models": index}, RepositoryIndexResponse())
 
     async def load(self, request: RepositoryModelLoadRequest) -> RepositoryModelLoadResponse:

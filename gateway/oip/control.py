@@ -18,6 +18,9 @@ class ModelControl(Protocol):
     async def unload(self, name: str, *, unload_dependents: bool) -> None:
         """Take the model down. Does not wait for the requests in flight."""
 
+    async def look(self) -> None:
+        """Look at the repository's folders, for ``index``."""
+
     def index(self) -> Iterable[tuple[str, str]]:
         """Name and reason of models that are in the repository but not in the registry."""
 
@@ -31,6 +34,9 @@ class NoModelControl:
 
     async def unload(self, name: str, *, unload_dependents: bool) -> None:
         raise _refused()
+
+    async def look(self) -> None:
+        """There are no folders beside the configuration's."""
 
     def index(self) -> Iterable[tuple[str, str]]:
         return ()

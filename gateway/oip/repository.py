@@ -31,6 +31,10 @@ class Repository:
         self._registry = registry
         self._control = control
 
+    async def look(self) -> None:
+        """Look for new models, so that ``index`` has them."""
+        await self._control.look()
+
     def index(self, *, ready: bool) -> list[dict[str, str]]:
         """Every version that is known, and models without one; with ``ready`` only what takes
         requests."""

@@ -142,8 +142,10 @@ class OipService:
 
     # The model repository.
 
-    def repository_index(self, *, ready: bool = False) -> list[dict[str, str]]:
+    async def repository_index(self, *, ready: bool = False) -> list[dict[str, str]]:
         """``name``, ``version``, ``state`` and ``reason``; ``ready``: only what takes requests."""
+        if not ready:
+            await self._repository.look()
         return self._repository.index(ready=ready)
 
     async def load_model(self, name: str, parameters: Mapping[str, Any]) -> None:

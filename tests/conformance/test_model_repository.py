@@ -181,6 +181,8 @@ def test_models_are_loaded_and_unloaded_by_triton_s_client(
         assert index(client)["b"] == "UNAVAILABLE"
         with pytest.raises(InferenceServerException, match="failed to poll from model repository"):
             client.load_model("c")
+        shutil.copytree(root / "b", root / "late")
+        assert index(client)["late"] == "UNAVAILABLE"
         (root / "b" / "config.pbtxt").write_text(MISMATCH)
         with pytest.raises(InferenceServerException, match="load failed for model 'b': version 1"):
             client.load_model("b")

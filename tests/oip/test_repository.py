@@ -23,6 +23,7 @@ class Control:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.looked = False
 
     async def load(self, name: str, config: Mapping[str, Any] | None) -> None:
         self.asked.append(("load", name, config))
@@ -32,8 +33,11 @@ class Control:
     async def unload(self, name: str, *, unload_dependents: bool) -> None:
         self.asked.append(("unload", name, unload_dependents))
 
+    async def look(self) -> None:
+        self.looked = True
+
     def index(self) -> Iterable[tuple[str, str]]:
-        return [("resting", "unloaded")]
+        return [("resting", "unloaded")] if self.looked else []
 
 
 @pytest.fixture

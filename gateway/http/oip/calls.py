@@ -92,7 +92,7 @@ class JsonCalls:
         ready = members.get("ready", False)
         if type(ready) is not bool:
             raise invalid_argument(f"ready must be true or false, got {quote(ready)}")
-        return self._service.repository_index(ready=ready)
+        return await self._service.repository_index(ready=ready)
 
     async def _load(self, target: Target, members: Members) -> None:
         await self._service.load_model(target.model, _parameters(members))
