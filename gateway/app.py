@@ -131,6 +131,9 @@ class Gateway:
             max_input_bytes=settings.max_body_bytes,
         )
         self._one_change_at_a_time = asyncio.Lock()
+        self.router = self._make_router(settings)
+
+    def _make_router(self, settings: Settings) -> Router:
         inference = InferenceHandler(
             self._calls,
             self._apis,
@@ -140,7 +143,7 @@ class Gateway:
             always_timing=settings.server_timing,
             check_method_names=settings.enable_signature_method_name_check,
         )
-        self.router = Router(
+        return Router(
             self.registry,
             self.metrics,
             self.tf_metrics,
