@@ -90,7 +90,10 @@ class Waiter:
     def fail(self, error: ServingError) -> None:
         raise error
 
-    def go_as_http(self) -> None:
+    def answer_http(self, answer: bytes, close: bool) -> None:
+        raise AssertionError("the front has read the request")
+
+    def go_otherwise(self) -> None:
         raise AssertionError("the signature is in force")
 
 

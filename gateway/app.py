@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from aiohttp import web
@@ -32,8 +33,9 @@ from gateway.grpc.server import GrpcOptions, GrpcServer
 from gateway.http.apis import inference_apis
 from gateway.http.call import Calls
 from gateway.http.hot.answers import AnswerWriter
+from gateway.http.hot.head import HeadReader
 from gateway.http.hot.hold import Hold
-from gateway.http.hot.request import CurrentRequest, RequestContext
+from gateway.http.hot.request import CurrentRequest, RequestContext, Send
 from gateway.http.hot.server import HotServer
 from gateway.http.inference import InferenceHandler
 from gateway.http.listener import KEEPALIVE_SECONDS, ConnectionServer
@@ -175,10 +177,17 @@ class Gateway:
         check = self.settings.enable_signature_method_name_check
         mirror = Mirror(self.registry, check_method_names=check)
         channels = Channels(self.registry, mirror, self._apis["predict"])
-        return LinkContext(channels, self.router, self._calls, self._codec)
+        heads = HeadReader(self.settings.max_body_bytes)
+        context = self._hot_context
 
-    def _hot_server(self, fallback: web.Server) -> HotServer:
-        context = RequestContext(
+        def make_turn(send: Send) -> CurrentRequest:
+            return CurrentRequest(context, send)
+
+        return LinkContext(channels, self.router, self._calls, self._codec, heads, make_turn)
+
+    @cached_property
+    def _hot_context(self) -> RequestContext:
+        return RequestContext(
             router=self.router,
             calls=self._calls,
             api=self._apis["predict"],
@@ -188,6 +197,9 @@ class Gateway:
             hold=Hold(asyncio.get_running_loop()),
             always_timing=self.settings.server_timing,
         )
+
+    def _hot_server(self, fallback: web.Server) -> HotServer:
+        context = self._hot_context
         return HotServer(
             fallback,
             lambda connection: CurrentRequest(context, connection.send),

@@ -12,10 +12,11 @@ from functools import partial
 from typing import cast
 
 from batching import BatchingError, Item
-from gateway.codecs.predict_json import encode_outputs
 from gateway.engine.channel import Channel, Channels, Lane
 from gateway.engine.outbox import Outbox
+from gateway.engine.passed import MakeTurn, PassedRequests
 from gateway.engine.replies import Done, describe, together
+from gateway.engine.written import write_answer
 from gateway.errors import Code, ServingError
 from gateway.hop.failures import read_refused
 from gateway.hop.frames import (
@@ -27,10 +28,10 @@ from gateway.hop.frames import (
     hello,
     read_numbers,
 )
-from gateway.hop.replies import body_frame
+from gateway.hop.passed import read_passed
 from gateway.hop.requests import RequestGroup, read_requests
 from gateway.http.call import Calls
-from gateway.http.large import is_large
+from gateway.http.hot.head import HeadReader
 from gateway.http.paths import ModelPath
 from gateway.http.responses import code_of
 from gateway.http.router import Router
@@ -50,6 +51,9 @@ class LinkContext:
     calls: Calls
     codec: Executor
     """Writes what is large."""
+    heads: HeadReader
+    make_turn: MakeTurn
+    """For requests that come as HTTP."""
 
 
 class FrontLink(asyncio.Protocol):
@@ -64,8 +68,8 @@ class FrontLink(asyncio.Protocol):
         self._context = context
         self._on_made = on_made
         self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(self._answer)
+        self._passed = PassedRequests(context.heads, context.make_turn, self._outbox)
         self._reader = FrameReader()
         self._greeted = False
         self._pending: dict[int, tuple[Lane, float, Item]] = {}
@@ -78,7 +82,8 @@ class FrontLink(asyncio.Protocol):
     @property
     def busy(self) -> bool:
         """Whether answers are still to be given or on their way."""
-        return bool(self._pending) or self._writing > 0 or not self._outbox.is_empty
+        unanswered = len(self._pending) + len(self._passed) + self._writing
+        return unanswered > 0 or not self._outbox.is_empty
 
     def close(self) -> None:
         """Send what is there and end the connection."""
@@ -112,6 +117,7 @@ class FrontLink(asyncio.Protocol):
         self._context.channels.mirror.remove(self._tell)
         for number in list(self._pending):
             self._cancel(number)
+        self._passed.cancel_all()
         self._on_lost(self)
 
     # Frames from the front.
@@ -120,9 +126,12 @@ class FrontLink(asyncio.Protocol):
         if kind == Kind.REQUESTS:
             for group in read_requests(payload):
                 self._take(group)
+        elif kind == Kind.PASSED:
+            self._passed.take(read_passed(payload))
         elif kind == Kind.CANCEL:
             for number in read_numbers(payload):
                 self._cancel(number)
+                self._passed.cancel(number)
         elif kind == Kind.REFUSED:
             for refused in read_refused(payload):
                 path = ModelPath("predict", refused.model)
@@ -205,29 +214,19 @@ class FrontLink(asyncio.Protocol):
 
     def _write_here(self, one: Done) -> None:
         """An answer that a front cannot write, or whose writing fails."""
-        lane, number, started, item = one
-        outputs, timing = item.outputs, item.timing
-        assert outputs is not None, "answered"
-        assert timing is not None, "answered"
+        lane, number, started, _ = one
 
-        def write() -> list[Buffer]:
-            body = encode_outputs(outputs, lane.queue.signature, lane.form)
-            return body_frame(number, item.queue_seconds, timing, body)
-
-        def written(future: asyncio.Future[list[Buffer]]) -> None:
+        def written(frame: list[Buffer] | None, error: BaseException | None) -> None:
             self._writing -= 1
-            error = _INTERNAL if future.cancelled() else future.exception()
-            if error is not None:
-                self._fail_finally(lane, number, started, error)
-            else:
+            if frame is not None:
                 self._count(lane, started, None)
-                self._outbox.write(future.result())
+                self._outbox.write(frame)
+            else:
+                assert error is not None, "there is no answer"
+                self._fail_finally(lane, number, started, error)
 
         self._writing += 1
-        if is_large(outputs):
-            self._loop.run_in_executor(self._context.codec, write).add_done_callback(written)
-        else:
-            written(_outcome(write, self._loop))
+        write_answer(one, self._context.codec, written)
 
     def _fail(self, lane: Lane, number: int, started: float, error: BaseException) -> None:
         """The batcher refused the request, or its run failed."""
@@ -262,15 +261,3 @@ def _lane(channel: Channel) -> Lane | ServingError | None:
         return channel.lane()
     except ServingError as error:
         return error
-
-
-def _outcome(
-    write: Callable[[], list[Buffer]], loop: asyncio.AbstractEventLoop
-) -> asyncio.Future[list[Buffer]]:
-    """What a function returns or raises, as if a thread had called it."""
-    outcome: asyncio.Future[list[Buffer]] = loop.create_future()
-    try:
-        outcome.set_result(write())
-    except Exception as error:  # noqa: BLE001 - it is answered
-        outcome.set_exception(error)
-    return outcome

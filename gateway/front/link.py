@@ -24,6 +24,7 @@ from gateway.hop.frames import (
     read_numbers,
 )
 from gateway.hop.outputs import read_layout, read_rows
+from gateway.hop.passed import passed_frame, read_answer
 from gateway.hop.replies import HopTiming, read_body, read_replies
 from gateway.hop.requests import RequestFrames
 from gateway.hop.routes import read_routes
@@ -48,11 +49,14 @@ class Waiter(Protocol):
     def answer_body(self, body: bytes, timing: HopTiming) -> None:
         """Its answer is there, written by the engine."""
 
+    def answer_http(self, answer: bytes, close: bool) -> None:
+        """Its answer is there, head and all; whether the connection ends with it."""
+
     def fail(self, error: ServingError) -> None:
         """It will not be answered."""
 
-    def go_as_http(self) -> None:
-        """The engine wants it as it came."""
+    def go_otherwise(self) -> None:
+        """The engine wants it as it came or, if it has it so, with its connection."""
 
 
 class EngineLink(asyncio.Protocol):
@@ -79,6 +83,7 @@ class EngineLink(asyncio.Protocol):
             Kind.ROUTES: lambda payload: self._table.update(read_routes(read_json(payload))),
             Kind.REPLIES: self._read_replies,
             Kind.BODY: self._read_body,
+            Kind.ANSWER: self._read_answer,
             Kind.ERRORS: self._read_errors,
             Kind.STALE: self._read_stale,
         }
@@ -95,14 +100,18 @@ class EngineLink(asyncio.Protocol):
     ) -> int:
         """Send a request with the next frame; its number. ``rows`` and ``values`` as
         ``hop.inputs.pack`` has them."""
-        self._number = number = self._number + 1
-        self._waiting[number] = waiter, started
+        number = self._wait(waiter, started)
         if self._frames.add(description, number, rows, values, started):
             self._flush()
         elif not self._flush_is_due:
             self._flush_soon()
-        if self._overdue is None:
-            self._overdue = self._loop.call_later(GRACE_SECONDS, self._fail_overdue)
+        return number
+
+    def pass_on(self, waiter: Waiter, head: bytes, body: bytes, started: float) -> int:
+        """Send a request as it came; its number."""
+        number = self._wait(waiter, started)
+        if self._transport is not None:
+            self._transport.writelines(passed_frame(number, head, body))
         return number
 
     def cancel(self, number: int) -> None:
@@ -157,6 +166,14 @@ class EngineLink(asyncio.Protocol):
 
     # Inside.
 
+    def _wait(self, waiter: Waiter, started: float) -> int:
+        """A number for a request that the engine gets."""
+        self._number = number = self._number + 1
+        self._waiting[number] = waiter, started
+        if self._overdue is None:
+            self._overdue = self._loop.call_later(GRACE_SECONDS, self._fail_overdue)
+        return number
+
     def _flush_soon(self) -> None:
         """Send once the event loop has seen to everything that came together."""
         if not self._flush_is_due:
@@ -204,6 +221,12 @@ class EngineLink(asyncio.Protocol):
         if waiting is not None:
             waiting[0].answer_body(body, timing)
 
+    def _read_answer(self, payload: Buffer) -> None:
+        number, answer, close = read_answer(payload)
+        waiting = self._waiting.pop(number, None)
+        if waiting is not None:
+            waiting[0].answer_http(answer, close)
+
     def _read_errors(self, payload: Buffer) -> None:
         for number, error in read_errors(payload):
             waiting = self._waiting.pop(number, None)
@@ -214,7 +237,7 @@ class EngineLink(asyncio.Protocol):
         for number in read_numbers(payload):
             waiting = self._waiting.pop(number, None)
             if waiting is not None:
-                waiting[0].go_as_http()
+                waiting[0].go_otherwise()
 
     def _fail_overdue(self) -> None:
         """One timer for all requests; the clients of an engine that hangs are not kept."""

@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import uvloop
 from aiohttp import web
 
+from gateway.front.context import FrontContext
 from gateway.front.engine import Engine
 from gateway.front.link import ENGINE_GONE
 from gateway.front.relay import Relays
-from gateway.front.request import FrontContext, FrontRequest
+from gateway.front.request import FrontRequest
 from gateway.front.settings import FrontSettings
 from gateway.hop.sockets import http_path
 from gateway.http.cors import allow_any_origin

@@ -5,25 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from batching import Inputs, Outputs, RunTiming
-from gateway.codecs.predict_json import Form, decode_inputs, encode_outputs, parse_predict
+from batching import Outputs, RunTiming
+from gateway.codecs.predict_json import Form, encode_outputs
 from gateway.errors import Code, ServingError
-from gateway.front.engine import Engine
+from gateway.front.context import FrontContext
 from gateway.front.link import ENGINE_GONE, EngineLink
+from gateway.front.reading import ReadRequest, is_json, is_passable, read
 from gateway.front.table import ReadableSignature, Route, Table
 from gateway.hop.failures import Refused
 from gateway.hop.frames import MAX_FRAME_BYTES
 from gateway.hop.inputs import pack
 from gateway.hop.replies import HopTiming
-from gateway.http.binary import accepts_binary, is_binary
-from gateway.http.hot.answers import AnswerWriter
 from gateway.http.hot.connection import HotConnection
 from gateway.http.hot.head import Head
-from gateway.http.hot.hold import Hold
 from gateway.http.large import LARGE_BODY_BYTES, is_large
 from gateway.http.responses import code_of, json_bytes, refusal
 from gateway.http.timing import server_timing
@@ -31,30 +27,6 @@ from gateway.http.timing import server_timing
 T = TypeVar("T")
 
 _STOPPED = ServingError(Code.UNAVAILABLE, "the server is stopping")
-
-
-@dataclass(slots=True)
-class FrontContext:
-    """What the requests of all connections share."""
-
-    engine: Engine
-    answers: AnswerWriter
-    hold: Hold
-    codec: Executor
-    """Reads and writes what is large."""
-    always_timing: bool
-    draining: bool = False
-    """Answers ask clients to close their connection."""
-    in_flight: int = 0
-    """Requests between their head and their answer, but for those that are passed on."""
-
-
-class ReadRequest(NamedTuple):
-    """What a body asks for."""
-
-    form: Form
-    signature: ReadableSignature
-    inputs: Inputs
 
 
 class FrontRequest:
@@ -91,6 +63,7 @@ class FrontRequest:
         """As it came, in case that the engine wants to see it."""
         self._form = Form.ROW
         self._signature: ReadableSignature | None = None
+        """None of a request that the engine reads."""
         self._link: EngineLink | None = None
         """That which has the request, under ``_number``, and has not answered yet."""
         self._number = 0
@@ -112,9 +85,9 @@ class FrontRequest:
             or table is not self._table
             or table.generation != self._generation
         ):
-            self._route = table.route(head.path) if _is_json(head) else None
+            self._route = table.route(head.path) if is_json(head) else None
             self._known_head, self._table, self._generation = head, table, table.generation
-        if self._route is None and engine.link is not None:
+        if self._route is None and engine.link is not None and not is_passable(head):
             return False
         self.head = head
         self._started = time.monotonic()
@@ -125,7 +98,10 @@ class FrontRequest:
         self.running = True
         self._body = body
         route = self._route
-        if route is None or self._context.engine.link is None:
+        if route is None:
+            self._submit(None)
+            return
+        if self._context.engine.link is None:
             self._refuse(ENGINE_GONE)
             return
         if len(body) > LARGE_BODY_BYTES:
@@ -188,8 +164,15 @@ class FrontRequest:
         # Who is refused at once asks again at once.
         self._context.hold.keep(refuse)
 
-    def go_as_http(self) -> None:
-        self._hand_back()
+    def answer_http(self, answer: bytes, close: bool) -> None:
+        self._forget()
+        self._connection.send(answer, close)
+
+    def go_otherwise(self) -> None:
+        if self._signature is None:
+            self._hand_back()
+        else:
+            self._submit(None)
 
     # Inside.
 
@@ -200,7 +183,7 @@ class FrontRequest:
             self._refuse(ENGINE_GONE)
             return
         if request is None:
-            self._hand_back()
+            self._pass_on(link)
             return
         form, signature, inputs = request
         rows, values = pack(inputs)
@@ -211,6 +194,17 @@ class FrontRequest:
         self._form, self._signature = form, signature
         self._link, self._with_engine = link, True
         self._number = link.submit(self, description, rows, values, self._started)
+
+    def _pass_on(self, link: EngineLink) -> None:
+        """Let the engine read the request."""
+        assert self.head is not None, "begun"
+        if not is_passable(self.head):
+            self._hand_back()
+            return
+        self._signature = None
+        self._link, self._with_engine = link, True
+        head = self._connection.head_bytes
+        self._number = link.pass_on(self, head, self._body, self._started)
 
     def _hand_back(self) -> None:
         body = self._body
@@ -274,25 +268,6 @@ class FrontRequest:
 
     def _forget(self) -> None:
         self._context.in_flight -= 1
-        self.head = self._link = None
+        self.head = self._link = self._signature = None
         self.running = self._with_engine = False
         self._body = b""
-
-
-def _is_json(head: Head) -> bool:
-    """Whether request and answer are JSON. Raw tensors need no reading: the engine may as well
-    have them as they are."""
-    fields = head.binary
-    return fields is None or not (is_binary(fields) or accepts_binary(fields))
-
-
-def read(route: Route, body: bytes) -> ReadRequest | None:
-    """What a body asks of a route; None when it names a signature that cannot be read here.
-    Raises ServingError."""
-    parsed = parse_predict(body)
-    signature = route.get(parsed.signature_name)
-    if signature is None:
-        return None
-    known = signature.known
-    inputs = decode_inputs(parsed, known.signature, known.optional)
-    return ReadRequest(parsed.form, signature, inputs)

@@ -44,8 +44,12 @@ class Kind(IntEnum):
     ERRORS = 8
     """JSON, from the engine: requests that failed."""
     STALE = 9
-    """From the engine: numbers of requests that it wants as HTTP, because the front has read them
-    by a signature that is not in force."""
+    """From the engine: numbers of requests that it wants in another way: as HTTP, because the front
+    has read them by a signature that is not in force, or with their whole connection."""
+    PASSED = 10
+    """From a front: a request as HTTP, see ``passed``."""
+    ANSWER = 11
+    """From the engine: the answer to such a request."""
 
 
 class BrokenFrame(Exception):

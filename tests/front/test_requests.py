@@ -258,6 +258,35 @@ async def test_pipelined_requests_of_both_kinds(rig: Rig) -> None:
     assert rig.front.relayed == 1
 
 
+async def test_requests_that_the_engine_reads(tmp_path: Path) -> None:
+    """One whose client leaves, one whose front leaves, one that is answered."""
+    data = post(path=b"/v1/models/slow:predict")
+    slow = FakeSignature()
+    models = {"slow": {"request_log": str(tmp_path / "slow.jsonl")}}
+    contents = {"m": FakeSignature(), "slow": slow}
+    async with fronted(tmp_path, contents, fronts=2, models=models) as rig:
+        await rig.client.gateway.open_request_logs()
+        slow.valve.shut()
+        gone, stays, cut = rig.front.wire(), rig.front.wire(), rig.fronts[1].wire()
+        for wire in (gone, stays, cut):
+            wire.send(data)
+        await until(lambda: rig.in_flight == 3)
+        gone.leave()
+        await until(lambda: rig.in_flight == 2)
+        link = rig.fronts[1].front.engine.link
+        assert link is not None
+        assert link._transport is not None
+        link._transport.abort()
+        await until(lambda: rig.in_flight == 1)
+        assert (await cut.answer()).code == 503
+        slow.valve.open()
+        assert (await stays.answer()).body == ANSWER
+        assert rig.front.relayed == 0
+        counts = rig.client.gateway.request_log.counts["slow"]
+        await until(lambda: counts.written == 1)
+        await rig.client.gateway.close_request_logs(5)
+
+
 async def test_a_front_that_sends_nonsense(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     """Loses its connection, and gets another one."""
     link = rig.fronts[1].front.engine.link

@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 from batching import PackedInputs, RunTiming
 from gateway.backends.base import Signature, TensorSpec
 from gateway.errors import Code, ServingError
-from gateway.hop import failures, frames, inputs, outputs, replies, requests, routes, signatures
+from gateway.hop import (
+    failures,
+    frames,
+    inputs,
+    outputs,
+    passed,
+    replies,
+    requests,
+    routes,
+    signatures,
+)
 from gateway.hop.frames import BrokenFrame, FrameReader, Kind
 from gateway.hop.routes import KnownSignature, ModelRoutes, Target
 
@@ -202,6 +212,14 @@ def test_bodies(number: int, seconds: float, body: bytes) -> None:
     assert replies.read_body(one_payload(data)) == (number, (TIMING, seconds), body)
 
 
+@given(NUMBERS, st.binary(max_size=50), st.binary(max_size=50), st.booleans())
+def test_requests_and_answers_as_http(number: int, head: bytes, body: bytes, close: bool) -> None:
+    data = b"".join(passed.passed_frame(number, head, body))
+    assert passed.read_passed(one_payload(data)) == (number, head, body)
+    data = b"".join(passed.answer_frame(number, body, close))
+    assert passed.read_answer(one_payload(data)) == (number, body, close)
+
+
 @given(st.lists(NUMBERS))
 def test_numbers(numbers: list[int]) -> None:
     data = frames.numbers_frame(Kind.CANCEL, numbers)
@@ -267,6 +285,8 @@ def readers(payload: bytes) -> Iterator[Any]:
     yield lambda: list(requests.read_requests(payload))
     yield lambda: list(replies.read_replies(payload))
     yield lambda: replies.read_body(payload)
+    yield lambda: passed.read_passed(payload)
+    yield lambda: passed.read_answer(payload)
     yield lambda: failures.read_errors(payload)
     yield lambda: failures.read_refused(payload)
     yield lambda: inputs.read_description(payload)

@@ -171,6 +171,11 @@ class HotConnection(asyncio.Protocol):
             # Not at once: a buffer full of requests would keep the loop from all others.
             asyncio.get_running_loop().call_soon(self._go_on)
 
+    @property
+    def head_bytes(self) -> bytes:
+        """The head of the request that runs."""
+        return self._last_head_bytes
+
     def hand_back(self, body: bytes) -> None:
         """Let the fallback answer the request that ran, and what follows it."""
         self._buffer = b"%b%b%b" % (self._last_head_bytes, body, self._buffer)
